@@ -1,0 +1,5 @@
+package source_test
+
+import "flag"
+
+var update = flag.Bool("update", false, "write golden files and generated documents anew")
