@@ -25,10 +25,10 @@ bench: ## The figures of docs/performance.md; BIG=1 for more
 	$(GO) run ./bench
 
 golden: ## Writes the golden transcripts anew
-	$(GO) test ./... -update
+	$(GO) test ./source -run Transcripts -update
 
-docs: ## Writes schemas and generated pages anew
-	$(GO) generate ./...
+docs: ## Writes the schemas anew; OPENAPI=folder of Okta's API descriptions
+	$(GO) -C tools run ./schemagen $(if $(OPENAPI),-openapi $(abspath $(OPENAPI)))
 
 ci:
 	.ci/run

@@ -2,6 +2,7 @@ package source
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -25,12 +26,12 @@ const (
 
 // family is a group of streams that are permitted or refused together: those with one scope.
 type family struct {
-	scope   string
-	names   []string
-	probe   *streams.Stream
-	verdict string // empty: it can be read
-	err     error
-	tested  bool
+	scope string
+	names []string
+	probe *streams.Stream
+	// verdict says why it cannot be read, and untested why that is not known; both are empty where it can.
+	verdict, untested string
+	err               error
 }
 
 // check says whether the config works, and as a WARN each what cannot be read and why. A config that does not work is
@@ -85,9 +86,11 @@ func (c *connector) diagnose(ctx context.Context, cfg *config) error {
 	for _, f := range families {
 		switch {
 		case refused[f.scope]:
-			f.tested, f.verdict = true, "the scope "+f.scope+" was not granted: grant it in the Admin Console (Applications, your API Services app, Okta API Scopes)"
-		case f.probe == nil || calls >= checkCalls:
-			f.verdict = "not tested"
+			f.verdict = "the scope " + f.scope + " was not granted: grant it in the Admin Console (Applications, your API Services app, Okta API Scopes)"
+		case f.probe == nil:
+			f.untested = "they have no list of their own"
+		case calls >= checkCalls:
+			f.untested = fmt.Sprintf("a check makes at most %d requests", checkCalls)
 		default:
 			calls++
 			wg.Go(func() { f.ask(ctx, s.client) })
@@ -119,36 +122,28 @@ func (c *connector) nameOwner(ctx context.Context, s *session, cfg *config) erro
 
 // conclude writes a line for each family that cannot be read, and fails where none can.
 func (c *connector) conclude(families []*family) error {
-	readable, tested := 0, 0
-	var first error
+	readable, refused := 0, []*family(nil)
 	for _, f := range families {
-		if f.tested {
-			tested++
-		}
-		if f.verdict == "" {
+		names := strings.Join(f.names, ", ")
+		switch {
+		case f.untested != "":
+			c.log.Info(names + ": not tested, since " + f.untested)
+		case f.verdict != "":
+			refused = append(refused, f)
+			c.log.Warn(names + ": " + f.verdict)
+		default:
 			readable++
-			continue
 		}
-		if first == nil && f.tested {
-			first = f.err
-		}
-		c.log.Warn(strings.Join(f.names, ", ") + ": " + f.verdict)
 	}
-	if readable > 0 || tested == 0 {
+	if readable > 0 || len(refused) == 0 {
 		return nil
 	}
-	for _, f := range families {
+	for _, f := range refused {
 		if class(f.err) == okta.Unauthorized || isAuthError(f.err) || class(f.err) == okta.Transient {
 			return f.err
 		}
 	}
-	if first != nil {
-		f := explain(first, nil)
-		if f.kind == airbyte.ConfigError {
-			return f
-		}
-	}
-	return configError("The credentials work, but no stream can be read with them: %s.", families[0].verdict)
+	return configError("The credentials work, but no stream can be read with them: %s.", trimDot(errors.New(refused[0].verdict)))
 }
 
 // familiesOf groups streams by scope, the widest used first, each with a list of its own to ask.
@@ -194,11 +189,9 @@ func (f *family) ask(ctx context.Context, client *okta.Client) {
 		}
 	}
 	page, err := client.Get(ctx, req)
-	f.tested = true
 	switch {
 	case class(err) == okta.RateLimited || ctx.Err() != nil:
-		f.tested = false
-		f.verdict = "not tested, since no rate limit was left or time ran out"
+		f.untested = "no rate limit was left or time ran out"
 	case err != nil:
 		f.err = err
 		f.verdict = explain(err, s).message

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 
@@ -192,6 +193,9 @@ type ascent struct {
 	err     error
 }
 
+// maxWindow is how many records one search is paged through: Okta's searches have ended at 50,000.
+const maxWindow = 40_000
+
 // window is a span of time, [lo, hi), that one chain reads.
 type window struct {
 	lo, hi stamp // hi 0: open
@@ -202,6 +206,8 @@ type window struct {
 	records int
 	fresh   bool // has read a page since it was last split
 	done    bool
+	// rest, once the window has grown to maxWindow, is what the chain goes on with.
+	rest *window
 }
 
 func (a *ascent) read(ctx context.Context) error {
@@ -230,7 +236,17 @@ func (a *ascent) walk(ctx context.Context, w *window) {
 	}
 }
 
+// chain reads a window, and what it leaves for a search of its own.
 func (a *ascent) chain(ctx context.Context, w *window) error {
+	for ; w != nil; w = w.rest {
+		if err := a.search(ctx, w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *ascent) search(ctx context.Context, w *window) error {
 	req := a.list(w.lo, w.hi)
 	for next := &req; next != nil; {
 		if a.failed() || a.n.isStopped() {
@@ -278,6 +294,11 @@ func (a *ascent) claim(w *window, page []string) (items []string, cut bool) {
 	if a.admit != nil {
 		items = filter(items, a.admit)
 	}
+	if kept, from := a.fill(w, items); !cut && from > 0 {
+		w.rest = &window{lo: from, hi: w.hi, claimed: from, perPage: w.perPage}
+		a.windows = slices.Insert(a.windows, slices.Index(a.windows, w)+1, w.rest)
+		w.hi, items, cut = from, kept, true
+	}
 	w.records += len(items)
 	if len(items) > 0 {
 		first := fieldStamp(items[0], field)
@@ -285,6 +306,21 @@ func (a *ascent) claim(w *window, page []string) (items []string, cut bool) {
 		w.perPage = max(w.claimed-first, 1)
 	}
 	return items, cut
+}
+
+// fill ends a window that has grown to maxWindow before the last instant of the page, which the next window reads whole.
+// A page that is one instant from end to end cannot be parted.
+func (a *ascent) fill(w *window, items []string) (kept []string, from stamp) {
+	if a.whole || !a.open || len(items) == 0 || w.records+len(items) < maxWindow {
+		return items, 0
+	}
+	field := a.n.s.Cursor.Field
+	last := fieldStamp(items[len(items)-1], field)
+	kept = filter(items, func(record string) bool { return fieldStamp(record, field) < last })
+	if len(kept) == 0 {
+		return items, 0
+	}
+	return kept, last
 }
 
 // filter returns the records that keep admits; the page itself where it admits all.
@@ -392,8 +428,6 @@ func (a *ascent) cut() *window {
 	later := &window{lo: middle, hi: hi, claimed: middle, perPage: w.perPage}
 	w.hi, w.fresh = middle, false
 	a.split = true
-	a.windows = append(a.windows, nil)
-	copy(a.windows[widest+2:], a.windows[widest+1:])
-	a.windows[widest+1] = later
+	a.windows = slices.Insert(a.windows, widest+1, later)
 	return later
 }

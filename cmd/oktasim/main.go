@@ -23,14 +23,15 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stderr); err != nil {
-		if !errors.Is(err, flag.ErrHelp) {
-			fmt.Fprintln(os.Stderr, "oktasim:", err)
-		}
-		stop()
-		os.Exit(2)
+	err := run(ctx, os.Args[1:], os.Stderr)
+	stop()
+	if err == nil {
+		return
 	}
+	if !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "oktasim:", err)
+	}
+	os.Exit(2)
 }
 
 // run serves until ctx is done.
@@ -103,13 +104,13 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 			options.Proxy = authority
 		}
 	}
-	server, err := oktasim.Start(oktasim.New(c), options)
+	server, err := oktasim.Start(ctx, oktasim.New(c), options)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(stderr, "oktasim ready at %s token %s%s\n", server.URL, c.Token, trust)
 	<-ctx.Done()
-	grace, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	return server.Close(grace)
 }

@@ -43,7 +43,7 @@ func (e *AuthError) Unwrap() error { return e.Err }
 // OAuthOptions is what both OAuth authenticators need to talk to the org's token endpoint.
 type OAuthOptions struct {
 	Origin    *url.URL
-	Transport http.RoundTripper // nil: http.DefaultTransport
+	Transport http.RoundTripper // nil: NewTransport()
 	UserAgent string
 	Log       *slog.Logger // nil: silent
 	OnSecret  func(string) // hears each secret before it is first sent or can be logged; nil: nobody does
@@ -51,7 +51,7 @@ type OAuthOptions struct {
 
 func (o OAuthOptions) withDefaults() OAuthOptions {
 	if o.Transport == nil {
-		o.Transport = http.DefaultTransport
+		o.Transport = NewTransport()
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

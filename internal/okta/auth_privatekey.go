@@ -56,11 +56,11 @@ func NewPrivateKey(o PrivateKeyOptions) (*PrivateKey, error) {
 	}
 	key, err := parsePrivateKey(o.PrivateKey, keyID)
 	if err != nil {
-		return nil, &AuthError{Summary: err.Error(), Fields: []string{"private_key"}, Remedy: "copy the whole private key of the API Services app again", Err: err}
+		return nil, unusableKey(err)
 	}
 	signer, err := key.signer(keyID)
 	if err != nil {
-		return nil, &AuthError{Summary: "private_key cannot sign", Fields: []string{"private_key"}, Remedy: "copy the whole private key of the API Services app again", Err: err}
+		return nil, unusableKey(err)
 	}
 	p := &PrivateKey{signer: signer, clientID: clientID, scopes: scopes}
 	if p.proofs, err = newProver(&p.clock, o.OnSecret); err != nil {
@@ -69,6 +69,15 @@ func NewPrivateKey(o PrivateKeyOptions) (*PrivateKey, error) {
 	p.endpoint = newTokenEndpoint(o.OAuthOptions, &p.clock, p.proofs, p.explain)
 	p.tokens.mint = p.mint
 	return p, nil
+}
+
+func unusableKey(err error) *AuthError {
+	e := &AuthError{Summary: err.Error(), Fields: []string{"private_key"}, Remedy: copyAgain, Err: err}
+	var known *keyError
+	if errors.As(err, &known) {
+		e.Remedy = known.remedy
+	}
+	return e
 }
 
 func uniqueScopes(in []string) []string {

@@ -450,3 +450,52 @@ func TestAProofRefusedForItsTimeIsMadeAgainByTheOrgsClock(t *testing.T) {
 		assert.Equal(t, 1, o.minted)
 	})
 }
+
+func TestTheTwoServersNoncesAreKeptApart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newFakeOrg()
+		o.lifetime, o.nonceLife = 5*time.Second, 24*time.Hour
+		auth := serviceApp(t, o, &notes{})
+		for range 30 {
+			status, err := fetch(t.Context(), auth, o, usersAt)
+			require.NoError(t, err)
+			assert.Equal(t, http.StatusOK, status)
+			time.Sleep(time.Second)
+		}
+		assert.Equal(t, []string{"nonce"}, o.refusals, "the API asks for its nonce once")
+		assert.Len(t, o.posts, o.minted+1, "the token endpoint asks for its nonce once")
+	})
+}
+
+func TestALate401ForATokenThatWasAlreadyReplacedTakesTheNewOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newFakeOrg()
+		auth := serviceApp(t, o, &notes{})
+		var late []*http.Response
+		for range 2 {
+			req, _ := http.NewRequest(http.MethodGet, usersAt, nil)
+			require.NoError(t, auth.Sign(t.Context(), req))
+			late = append(late, &http.Response{StatusCode: http.StatusUnauthorized, Header: http.Header{}, Request: req})
+		}
+		_, err := fetch(t.Context(), auth, o, usersAt) // the token was good once
+		require.NoError(t, err)
+		for _, resp := range late {
+			again, err := auth.Observe(t.Context(), resp)
+			require.NoError(t, err)
+			assert.True(t, again)
+		}
+		assert.Equal(t, 2, o.minted)
+	})
+}
+
+func TestAClockThatJumpsWithEachAnswerIsFollowedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newFakeOrg()
+		o.script = func(*http.Request) *http.Response {
+			o.ahead += time.Hour
+			return oauthError(http.StatusUnauthorized, "invalid_client", "The client_assertion token is expired.")
+		}
+		requireAuthError(t, serviceApp(t, o, &notes{}).Login(t.Context()))
+		assert.Len(t, o.posts, 2)
+	})
+}

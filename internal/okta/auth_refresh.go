@@ -70,10 +70,7 @@ func NewRefreshToken(o RefreshTokenOptions) (*RefreshToken, error) {
 
 func (r *RefreshToken) mint(ctx context.Context) (*accessToken, error) {
 	t, g, err := r.endpoint.post(ctx, func(h http.Header) (url.Values, error) {
-		req := &http.Request{Header: h}
-		req.SetBasicAuth(url.QueryEscape(r.id), url.QueryEscape(r.secret)) // RFC 6749 §2.3.1
-		_, basic, _ := strings.Cut(h.Get("Authorization"), " ")
-		r.endpoint.onSecret(basic)
+		r.endpoint.onSecret(basicAuth(h, r.id, r.secret))
 		return url.Values{"grant_type": {"refresh_token"}, "refresh_token": {r.newest}}, nil
 	})
 	if err != nil {

@@ -299,3 +299,21 @@ func read(t *testing.T, path string) string {
 	require.NoError(t, err)
 	return string(b)
 }
+
+func TestARefreshTokenIsHandedOnOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newWebAppOrg()
+		o.lifetime = 5 * time.Second
+		var kept []string
+		auth, err := webApp(o, &notes{}, func(opts *okta.RefreshTokenOptions) {
+			opts.OnRotate = func(_ context.Context, refreshToken string) error { kept = append(kept, refreshToken); return nil }
+		})
+		require.NoError(t, err)
+		for range 3 {
+			require.NoError(t, auth.Login(t.Context()))
+			o.rotate = false
+			time.Sleep(10 * time.Second)
+		}
+		assert.Equal(t, []string{"refresh-token-0001"}, kept)
+	})
+}

@@ -91,6 +91,7 @@ func New(o Options) *Client {
 func NewTransport() *http.Transport {
 	return &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           GuardDialer(false),
 		TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:   10 * time.Second,
 		ResponseHeaderTimeout: 50 * time.Second,
@@ -145,7 +146,7 @@ func (s *signer) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.status = resp.StatusCode
+	c.status, c.challenge = resp.StatusCode, challengeParam(resp.Header, "error")
 	s.clock.observe(resp.Header)
 	if resp.StatusCode >= 300 && resp.StatusCode < 400 {
 		// Without a Location the http.Client has nothing to follow, so credentials cannot travel.

@@ -56,6 +56,7 @@ type fakeOrg struct {
 	headers  []http.Header // of posts
 	refusals []string      // why the API refused a request
 	hosts    map[string]int
+	seen     []*http.Request
 }
 
 type issued struct {
@@ -86,6 +87,7 @@ func (o *fakeOrg) RoundTrip(req *http.Request) (*http.Response, error) {
 		o.hosts, o.jtis, o.tokens = map[string]int{}, map[string]bool{}, map[string]issued{}
 	}
 	o.hosts[req.URL.Host]++
+	o.seen = append(o.seen, req)
 	isToken := req.URL.Path == "/oauth2/v1/token"
 	var form url.Values
 	if isToken {

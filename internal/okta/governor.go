@@ -53,6 +53,7 @@ type governor struct {
 	room     int       // how many may be in flight; concurrency 429s shrink it
 	roomGen  uint64    // counts the shrinkings
 	roomAt   time.Time // when room last changed
+	unlocked []func()  // what to tell the world once mu is free
 }
 
 func newGovernor(next http.RoundTripper, share int, clock *serverClock, onWait func(string, time.Time), log *slog.Logger) *governor {
@@ -90,7 +91,7 @@ type window struct {
 	end     time.Time // local time by which it is surely over; zero: unknown
 	whole   bool      // seen from its start
 	limit   int
-	before  int       // requests of others before our first, in a window that is not whole
+	before  int       // requests of others before our first, if the window is not whole
 	low     int       // the lowest X-Rate-Limit-Remaining of an answer that was not refused; -1: none yet
 	spent   int       // our requests that were answered in it
 	seen    time.Time // when low was last heard
@@ -98,25 +99,30 @@ type window struct {
 	early   bool      // that 429 came before the budget was spent, and others had left enough
 }
 
-// others is what other clients have taken, in whole windows from the start, else since our first request; unanswered
+// taken is what other clients have taken, in whole windows from the start, else since our first request; unanswered
 // requests of ours may be in it or not.
-func (w *window) others(unanswered int) int {
-	before := w.before
-	if w.whole {
-		before = 0
-	}
+func (w *window) taken(unanswered int) int {
 	if w.low < 0 {
-		if w.refused && w.whole {
-			return w.limit
-		}
 		return 0
 	}
-	taken := max(0, w.limit-w.low-w.spent-unanswered-before)
-	if !w.refused || w.early {
+	return max(0, w.limit-w.low-w.spent-unanswered-w.before)
+}
+
+// others is what a window that is over says that other clients want of the next.
+func (w *window) others(unanswered int) int {
+	taken := w.taken(unanswered)
+	switch {
+	case !w.refused || w.early:
 		return taken
+	case w.low < 0 && w.whole:
+		return w.limit
+	case w.low < 0:
+		return 0
 	}
-	// They took all that we did not, and wanted as much as they would have taken had they gone on as they began.
-	return min(w.limit, max(w.goingOn(taken, w.end), w.limit-w.spent-before))
+	// They wanted more than we left them: as much as they would have taken had they gone on as they began, or as is ours
+	// with a quarter to a half less.
+	ours := min(max(w.limit-w.before-w.goingOn(taken, w.end), w.spent/2), w.spent*3/4)
+	return max(0, w.limit-w.before-ours)
 }
 
 // goingOn is what others will have taken at a time after the last answer if they go on as they did until then.
@@ -139,12 +145,7 @@ func (b *bucket) budget(share int) int {
 	if b.limit == 0 {
 		return math.MaxInt
 	}
-	now := b.window
-	now.whole, now.limit = true, b.limit // what anybody took before us is gone for us too
-	others := b.last.others(b.strays)
-	if now.low >= 0 {
-		others = max(others, now.others(b.pending))
-	}
+	others := max(b.last.others(b.strays), b.window.taken(b.pending)+b.window.before)
 	n := min(share*b.limit, otherShare*b.limit-100*others) / 100
 	if 100*b.window.low > floorRemaining*b.limit {
 		n = max(n, min(share, floorShare)*b.limit/100)
@@ -207,7 +208,7 @@ func (b *bucket) check(now time.Time, share int) (verdict, time.Time) {
 	left := b.budget(share) - w.spent - b.pending
 	exhausted := w.low >= 0 && w.low-b.pending <= 0
 	switch {
-	case w.reset == 0 && b.pending+w.spent >= b.welcome():
+	case w.low < 0 && b.pending+w.spent >= b.welcome():
 		return blind, w.end
 	case w.end.IsZero():
 		if left <= 0 {
@@ -233,7 +234,7 @@ func (b *bucket) check(now time.Time, share int) (verdict, time.Time) {
 // takes to be sure, or where there are other clients to look out for.
 func (b *bucket) scout(now time.Time) time.Time {
 	at := b.window.end.Add(-scoutLead - b.latency)
-	wanted := len(b.line) > 1 || b.pending > 0 || b.last.others(b.strays) > 0 || b.window.others(b.pending) > 0
+	wanted := len(b.line) > 1 || b.pending > 0 || b.last.others(b.strays) > 0 || b.window.taken(b.pending) > 0
 	if sure := b.line[0].since.Add(scoutPatience); !wanted && sure.Before(at) {
 		return sure
 	}
@@ -246,7 +247,7 @@ func (b *bucket) welcome() int {
 	if b.last.low < 0 {
 		return math.MaxInt
 	}
-	return max(1, b.limit-max(b.last.limit-b.last.low-b.last.spent-b.strays, b.last.others(b.strays)))
+	return max(1, b.limit-max(b.last.taken(b.strays)+b.last.before, b.last.others(b.strays)))
 }
 
 // quota is what an answer's headers say, with what is missing or absurd as -1.
@@ -458,17 +459,18 @@ func (g *governor) dispatch() {
 			idle = 0
 		}
 	}
-	var waits []func()
 	for _, b := range g.ring {
-		if wait := g.attend(b, now); wait != nil {
-			waits = append(waits, wait)
-		}
+		g.attend(b, now)
 	}
+	news := g.unlocked
+	g.unlocked = nil
 	g.mu.Unlock()
-	for _, wait := range waits {
-		wait()
+	for _, tell := range news {
+		tell()
 	}
 }
+
+func (g *governor) tell(f func()) { g.unlocked = append(g.unlocked, f) }
 
 func (g *governor) grant(b *bucket, now time.Time) {
 	w := b.line[0]
@@ -481,8 +483,8 @@ func (g *governor) grant(b *bucket, now time.Time) {
 	w.ready <- nil
 }
 
-// attend looks after those who still stand in the bucket's line. The function it returns, if any, tells of their wait.
-func (g *governor) attend(b *bucket, now time.Time) (tell func()) {
+// attend looks after those who still stand in the bucket's line.
+func (g *governor) attend(b *bucket, now time.Time) {
 	v, until := goes, time.Time{}
 	if len(b.line) > 0 {
 		v, until = b.check(now, g.share)
@@ -492,7 +494,7 @@ func (g *governor) attend(b *bucket, now time.Time) (tell func()) {
 			switch {
 			case !w.overdue(b).After(now):
 				w.ready <- w.call.limited(fmt.Sprintf("waited %v for the rate limit of %s", maxWait, b.name))
-			case w.call.req.NoWait && v == full:
+			case w.call.req.NoWait && v != blind:
 				w.ready <- w.call.limited(fmt.Sprintf("the rate limit of %s has no room for another %v", b.name, until.Sub(now).Round(time.Second)))
 			default:
 				return false
@@ -503,7 +505,7 @@ func (g *governor) attend(b *bucket, now time.Time) (tell func()) {
 	if v == goes || len(b.line) == 0 {
 		// Nobody waits, or they wait for room in the process, and a release will come.
 		b.alarm(g, time.Time{}, now)
-		return nil
+		return
 	}
 	next := until
 	for _, w := range b.line {
@@ -513,16 +515,20 @@ func (g *governor) attend(b *bucket, now time.Time) (tell func()) {
 	}
 	b.alarm(g, next, now)
 
+	wait := until.Sub(now)
+	if v == blind || wait < time.Second || (v == held && wait <= scoutPatience) {
+		return
+	}
 	quotaReset := until
 	if v == held {
 		quotaReset = b.window.end
 	}
-	if v == blind || quotaReset.Sub(now) < time.Second || (b.told == b.serial+1 && now.Before(b.toldEnd)) {
-		return nil
+	if b.told == b.serial+1 && now.Before(b.toldEnd) {
+		return
 	}
 	b.told, b.toldEnd = b.serial+1, quotaReset
 	b.stats.Waits++
-	return func() { g.onWait(b.name, quotaReset) }
+	g.tell(func() { g.onWait(b.name, quotaReset) })
 }
 
 // alarm sees to it that dispatch is called at the given time, or not at all if that is zero.
@@ -608,7 +614,8 @@ func (g *governor) learn(p *permit, c *call, resp *http.Response) {
 		if p.roomGen == g.roomGen {
 			g.room, g.roomAt = max(1, g.room/2), now
 			g.roomGen++
-			g.log.Info("too many requests at once for the org", "in_flight", g.inFlight, "allowed_now", g.room)
+			room := g.room
+			g.tell(func() { g.log.Info("Okta refuses so many requests at once", "allowed_now", room) })
 		}
 		g.dispatch()
 		return
@@ -641,8 +648,7 @@ func (g *governor) learn(p *permit, c *call, resp *http.Response) {
 			if w.low < 0 {
 				w.low = q.remaining
 				if !w.whole {
-					w.before = max(0, w.limit-q.remaining-w.spent-b.pending)
-					w.start = now
+					w.before, w.start = max(0, w.limit-q.remaining-w.spent-b.pending), now
 				}
 			}
 			w.low, w.seen = min(w.low, q.remaining), now
@@ -655,20 +661,23 @@ func (g *governor) learn(p *permit, c *call, resp *http.Response) {
 // refuse takes in a 429 of a window: the whole bucket waits for that window's end.
 func (g *governor) refuse(b *bucket, w *window, c *call, q quota, h http.Header, now time.Time) {
 	b.stats.WindowLimited++
-	if q.wait <= 0 {
+	unsaid := q.wait <= 0
+	if unsaid {
 		c.refusals++
 		q.wait = blindWait(h, c.refusals)
 	}
-	if w != &b.window || w.reset == 0 || w.reset != q.reset || !w.end.After(now) {
+	if unsaid || w != &b.window || !w.end.After(now) {
 		if until := now.Add(q.wait); until.After(b.pause) {
 			b.pause = until
 		}
 		return
 	}
-	// That more must have remained tells a token that owns less than the header says from a limit that others used up.
-	taken := w.others(b.pending)
+	// That more must have remained tells a token that owns less than the header says from a limit that others used up: by
+	// an answer of just now, and if they went on as they did until then.
+	taken := w.taken(b.pending)
 	remains := w.low - b.pending - (w.goingOn(taken, now) - taken)
-	if w.spent < b.budget(g.share) && w.low >= 0 && 100*remains > floorRemaining*b.limit {
+	justNow := now.Sub(w.seen) <= 2*b.latency+time.Second
+	if w.spent < b.budget(g.share) && w.low >= 0 && justNow && 100*remains > floorRemaining*b.limit {
 		w.early = true
 		g.learnCeiling(b, w)
 	}
@@ -683,14 +692,13 @@ func (g *governor) learnCeiling(b *bucket, w *window) {
 	if !w.early || w.spent == 0 {
 		return
 	}
-	ceiling := w.spent
-	if !w.whole {
-		ceiling += w.before
+	if b.ceiling == 0 {
+		name, limit := b.name, b.limit
+		g.tell(func() {
+			g.log.Warn("Okta refuses requests that its rate-limit headers allow: the token owns less than all of the limit", "bucket", name, "limit", limit)
+		})
 	}
-	if ceiling != b.ceiling {
-		b.ceiling = ceiling
-		g.log.Warn("Okta refuses more requests than its rate-limit header allows; the token owns less than all of it", "bucket", b.name, "header", b.limit, "owned", ceiling)
-	}
+	b.ceiling = w.spent + w.before
 }
 
 // blindWait is how long to wait after the nth 429 running that does not say how long.

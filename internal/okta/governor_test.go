@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 )
 
 // meter is an org that counts requests by bucket (the first segment after /api/v1) in windows on a fixed grid, with headers
@@ -63,12 +65,12 @@ func (m *meter) RoundTrip(req *http.Request) (*http.Response, error) {
 	if crowd {
 		m.crowded++
 	}
-	m.mu.Unlock()
-	leave := sync.OnceFunc(func() { m.mu.Lock(); m.inFlight--; m.mu.Unlock() })
 	latency := m.latency
 	if m.slow != nil {
 		latency += m.slow(req)
 	}
+	m.mu.Unlock()
+	leave := sync.OnceFunc(func() { m.mu.Lock(); m.inFlight--; m.mu.Unlock() })
 	if err := pass(req.Context(), latency/2); err != nil {
 		leave()
 		return nil, err
@@ -88,7 +90,9 @@ func (m *meter) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	h.Set("Date", now.Add(m.ahead).UTC().Format(http.TimeFormat))
 	if m.alter != nil {
+		m.mu.Lock()
 		m.alter(h, now)
+		m.mu.Unlock()
 	}
 	if err := pass(req.Context(), latency/2); err != nil {
 		leave()
@@ -157,6 +161,18 @@ func (m *meter) spent(bucket string) (ours []int, refused int) {
 		refused += w.refused
 	}
 	return ours, refused
+}
+
+func (m *meter) sends() []sending {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.sent)
+}
+
+func (m *meter) change(f func()) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	f()
 }
 
 type leaving struct {
@@ -282,7 +298,7 @@ func TestAnotherClientThatTakesThirtyPercentIsSeenAndGivenWayTo(t *testing.T) {
 				walks(t, clientOf(m, share(row.share)), listOf("users"), 8, limit*row.share/100*6)
 				ours, refused := m.spent("users")
 				assert.LessOrEqual(t, refused, 1, "in the first window only, when nothing is known of it")
-				for _, n := range ours[1 : len(ours)-1] {
+				for _, n := range ours[2 : len(ours)-1] {
 					assert.InDelta(t, limit*row.budget/100, n, limit*0.03, "windows: %v", ours)
 					assert.LessOrEqual(t, n+limit*3/10, limit, "the other client is not refused")
 				}
@@ -304,6 +320,30 @@ func TestAClientThatTakesNearlyAllLeavesUsATenth(t *testing.T) {
 			assert.Positive(t, n)
 		}
 	})
+}
+
+func TestOthersThatTakeTheirPartLateInTheWindowAreFoundWithinAFewWindows(t *testing.T) {
+	for _, percent := range []int{30, 50, 80} {
+		t.Run(fmt.Sprintf("%d percent", percent), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const limit = 600
+				m := &meter{limit: limit, window: time.Minute, latency: 100 * time.Millisecond,
+					other: func(_ int, elapsed time.Duration) int {
+						return limit * percent / 100 * int(min(5*time.Second, max(0, elapsed-20*time.Second))/time.Millisecond) / 5000
+					}}
+				c := clientOf(m)
+				walks(t, c, listOf("users"), 8, 2200)
+				_, before := m.spent("users")
+				assert.LessOrEqual(t, before, 5)
+				walks(t, c, listOf("users"), 8, 900)
+				ours, refused := m.spent("users")
+				assert.Equal(t, before, refused, "none in steady state")
+				for _, n := range ours[6 : len(ours)-1] {
+					assert.InDelta(t, limit*(95-percent)/100, n, limit*0.02, "windows: %v", ours)
+				}
+			})
+		})
+	}
 }
 
 func TestWhenTheOtherClientLeavesItsShareIsOurs(t *testing.T) {
@@ -335,10 +375,10 @@ func TestWaitsAreResetMinusDatePlusOneInTheServersClock(t *testing.T) {
 				var until time.Time
 				c := clientOf(m, func(o *Options) { o.OnWait = func(_ string, at time.Time) { until = at } })
 				walks(t, c, listOf("users"), 1, 2)
-				waited := m.sent[1].at.Sub(m.sent[0].at)
-				_, elapsed := m.index(m.sent[0].at)
+				waited := m.sends()[1].at.Sub(m.sends()[0].at)
+				_, elapsed := m.index(m.sends()[0].at)
 				assert.Equal(t, m.window-elapsed+time.Second, waited)
-				assert.Equal(t, m.sent[1].at, until)
+				assert.Equal(t, m.sends()[1].at, until)
 			})
 		})
 	}
@@ -351,8 +391,8 @@ func TestTheAnswerWhoseDateHadJustTickedGivesTheTightestBound(t *testing.T) {
 		c := clientOf(m)
 		walks(t, c, listOf("users"), 1, 4)
 		end := onTheMinute().Add(m.window + time.Second)
-		assert.Less(t, m.sent[3].at.Sub(end), 250*time.Millisecond)
-		assert.GreaterOrEqual(t, m.sent[3].at.Sub(end), time.Duration(0))
+		assert.Less(t, m.sends()[3].at.Sub(end), 250*time.Millisecond)
+		assert.GreaterOrEqual(t, m.sends()[3].at.Sub(end), time.Duration(0))
 	})
 }
 
@@ -367,9 +407,9 @@ func TestOneRequestGoesToABucketUntilItsFirstHeadersArrive(t *testing.T) {
 			}
 		}
 		time.Sleep(900 * time.Millisecond)
-		assert.Len(t, m.sent, 2, "one for each bucket")
+		assert.Len(t, m.sends(), 2, "one for each bucket")
 		time.Sleep(200 * time.Millisecond)
-		assert.Len(t, m.sent, 8)
+		assert.Len(t, m.sends(), 8)
 		all.Wait()
 	})
 }
@@ -412,7 +452,7 @@ func TestIndependentBucketsAreBusyAtTheSameTimeAndTakeTurnsForTheRoom(t *testing
 		began := time.Now()
 		time.Sleep(12 * time.Second)
 		logs := 0
-		for _, s := range m.sent {
+		for _, s := range m.sends() {
 			if s.path == "/api/v1/logs" && s.at.Before(began.Add(10*time.Second)) {
 				logs++
 			}
@@ -486,13 +526,13 @@ func TestAWindowsRefusalHoldsEveryWalkOfTheBucketOnceTogether(t *testing.T) {
 		time.Sleep(time.Second)
 		_, refused := m.spent("users")
 		assert.Equal(t, 5, refused)
-		all.Go(func() { walks(t, c, listOf("users"), 5, 5) })
+		all.Go(func() { walks(t, c, listOf("users"), 4, 4) })
 		time.Sleep(20 * time.Second)
 		_, refused = m.spent("users")
 		assert.Equal(t, 5, refused, "nobody asks again before the window is over")
-		assert.Equal(t, []string{"/api/v1/users"}, told)
-		refuse = false
+		m.change(func() { refuse = false })
 		all.Wait()
+		assert.Equal(t, []string{"/api/v1/users"}, told)
 		assert.Equal(t, 5, c.Stats()["/api/v1/users"].WindowLimited)
 		assert.Equal(t, 1, c.Stats()["/api/v1/users"].Waits)
 		assert.Less(t, time.Since(onTheMinute()), 63*time.Second)
@@ -570,8 +610,8 @@ func TestAConcurrencyRefusalIsRepeatedAfterOneToTenSeconds(t *testing.T) {
 		})
 		_, err := clientOf(rt).Get(t.Context(), listOf("users"))
 		require.NoError(t, err)
-		for i, s := range m.sent[1:] {
-			wait := s.at.Sub(m.sent[i].at)
+		for i, s := range m.sends()[1:] {
+			wait := s.at.Sub(m.sends()[i].at)
 			assert.GreaterOrEqual(t, wait, time.Second)
 			assert.LessOrEqual(t, wait, min(10*time.Second, time.Second<<min(i+1, 4)))
 		}
@@ -612,7 +652,7 @@ func TestAWaitIsInterruptible(t *testing.T) {
 		_, err := c.Get(ctx, listOf("users"))
 		assert.Equal(t, context.DeadlineExceeded, err)
 		assert.Equal(t, 5*time.Second, time.Since(onTheMinute()))
-		assert.Len(t, m.sent, 1)
+		assert.Len(t, m.sends(), 1)
 		walks(t, c, listOf("users"), 3, 2)
 		_, refused := m.spent("users")
 		assert.Zero(t, refused, "the one that left took nothing along")
@@ -651,7 +691,7 @@ func TestAPageThatIsRefusedInWindowAfterWindowGivesUpAfterFifteenMinutes(t *test
 				assert.Equal(t, RateLimited, e.Class)
 				assert.Equal(t, 429, e.Status)
 				assert.InDelta(t, 15*time.Minute, time.Since(onTheMinute()), float64(time.Minute+time.Second))
-				assert.Less(t, len(m.sent), 1000)
+				assert.Less(t, len(m.sends()), 1000)
 			})
 		})
 	}
@@ -677,7 +717,7 @@ func TestRequestsThatMayNotWaitFailAtOnce(t *testing.T) {
 		var e *Error
 		require.ErrorAs(t, err, &e)
 		assert.Equal(t, RateLimited, e.Class)
-		assert.Len(t, m.sent, 1)
+		assert.Len(t, m.sends(), 1)
 
 		m.other = func(int, time.Duration) int { return 1 }
 		r.Bucket, r.Path = "/api/v1/groups", "/api/v1/groups"
@@ -735,7 +775,7 @@ func TestAWindowWhoseEndPassedWithoutNewsStartsFreshWithTheOldLimit(t *testing.T
 		assert.Equal(t, 8, ours[0])
 		assert.Equal(t, []int{8, 1}, ours[len(ours)-2:])
 		at := 0
-		for _, s := range m.sent[8:] {
+		for _, s := range m.sends()[8:] {
 			if s.at.Equal(began) {
 				at++
 			}
@@ -752,14 +792,14 @@ func TestWalksStartAtOnceWhenAnAnswerBringsNewsOfTheNextWindow(t *testing.T) {
 		time.Sleep(50 * time.Second)
 		walks(t, c, listOf("users"), 1, 1)
 		var all sync.WaitGroup
-		m.slow = func(*http.Request) time.Duration { return 20200 * time.Millisecond }
+		m.change(func() { m.slow = func(*http.Request) time.Duration { return 20200 * time.Millisecond } })
 		all.Go(func() { walks(t, c, listOf("users"), 1, 1) })
 		synctest.Wait()
-		m.slow = nil
+		m.change(func() { m.slow = nil })
 		walks(t, c, listOf("users"), 1, 2)
 		all.Go(func() { walks(t, c, listOf("users"), 2, 2) })
 		all.Wait()
-		for _, s := range m.sent[4:] {
+		for _, s := range m.sends()[4:] {
 			assert.Less(t, s.at.Sub(onTheMinute()), 61500*time.Millisecond)
 		}
 		_, refused := m.spent("users")
@@ -774,6 +814,40 @@ func TestNothingIsSentWhenNothingRemainsInAKnownWindow(t *testing.T) {
 		walks(t, clientOf(m, share(100)), listOf("users"), 8, 12)
 		_, refused := m.spent("users")
 		assert.Zero(t, refused)
+	})
+}
+
+func TestInAnyOrgTheBudgetIsKeptAndUsed(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		limit := rapid.IntRange(1, 300).Draw(rt, "limit")
+		percent := rapid.IntRange(1, 100).Draw(rt, "share")
+		window := time.Duration(rapid.IntRange(15, 70).Draw(rt, "window")) * time.Second
+		m := &meter{
+			limit: limit, window: window,
+			phase:   time.Duration(rapid.IntRange(0, 60_000).Draw(rt, "phase")) * time.Millisecond,
+			ahead:   time.Duration(rapid.IntRange(-5_000_000, 5_000_000).Draw(rt, "ahead")) * time.Millisecond,
+			latency: time.Duration(rapid.IntRange(1, 5000).Draw(rt, "latency")) * time.Millisecond,
+			ceil:    rapid.Bool().Draw(rt, "ceil"),
+		}
+		chains := rapid.IntRange(1, 15).Draw(rt, "chains")
+		budget := max(1, min(limit*percent, limit*95)/100)
+		pages := rapid.IntRange(1, min(400, 4*budget)).Draw(rt, "pages")
+		synctest.Test(t, func(t *testing.T) {
+			walks(t, clientOf(m, share(percent)), listOf("users"), chains, pages)
+			ours, refused := m.spent("users")
+			if refused > 0 {
+				rt.Errorf("%d refused", refused)
+			}
+			for _, n := range ours {
+				if n > budget {
+					rt.Errorf("more than the budget of %d: %v", budget, ours)
+				}
+			}
+			rounds := time.Duration((pages+min(chains, 10)-1)/min(chains, 10)) * (m.latency + time.Millisecond)
+			if took, most := time.Since(onTheMinute()), time.Duration((pages+budget-1)/budget)*window+rounds+5*time.Second; took > most {
+				rt.Errorf("took %v, expected %v at most: %v", took, most, ours)
+			}
+		})
 	})
 }
 
@@ -924,7 +998,7 @@ func TestTheAttemptsDeadlineStartsAfterTheWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &meter{limit: 1, window: 5 * time.Minute, latency: 30 * time.Second}
 		walks(t, clientOf(m), listOf("users"), 1, 2)
-		assert.Len(t, m.sent, 2)
+		assert.Len(t, m.sends(), 2)
 	})
 }
 

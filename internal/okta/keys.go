@@ -25,27 +25,32 @@ type signingKey struct {
 	id  string // kid, where the key's own form names one
 }
 
-// keyError is a sentence on what is wrong with a private key. It never shows any of it.
-type keyError string
+// keyError is what is wrong with a private key, and what to do. It never shows any of the key.
+type keyError struct{ what, remedy string }
 
-func (e keyError) Error() string { return string(e) }
+func (e *keyError) Error() string { return "private_key " + e.what }
 
 const (
-	errKeyEmpty     keyError = "private_key is empty"
-	errKeyLong      keyError = "private_key is far longer than any private key"
-	errKeyUnknown   keyError = "private_key is neither a PEM block (-----BEGIN PRIVATE KEY-----) nor a JWK"
-	errKeyCutOff    keyError = "private_key starts like a PEM block but its -----END line is missing, so part of it was lost in copying"
-	errKeyPublic    keyError = "private_key holds a public key or a certificate, not the private key"
-	errKeyEncrypted keyError = "private_key is encrypted with a pass phrase, which cannot be entered here: decrypt it first, for example with openssl pkey"
-	errKeyOpenSSH   keyError = "private_key is in OpenSSH's own form: convert it first, for example with ssh-keygen -p -m PKCS8"
-	errKeyBroken    keyError = "private_key cannot be read as the key it says it is, so it was changed or cut off in copying"
-	errKeyMismatch  keyError = "private_key is a key whose private and public half do not belong together"
-	errKeyShort     keyError = "private_key is an RSA key of less than 2048 bits, which Okta does not accept"
-	errKeyKind      keyError = "private_key is a kind of key that Okta does not accept: it takes RSA keys and EC keys on P-256, P-384 or P-521"
-	errKeyAlgorithm keyError = "private_key is a JWK whose alg does not fit the key, or that Okta does not accept: it takes RS256, RS384, RS512, ES256, ES384 and ES512"
-	errKeyNone      keyError = "private_key is a JSON object without a key: it needs kty and the key's members, or keys with one such object"
-	errKeySeveral   keyError = "private_key is a JWK set in which key_id does not name exactly one key"
-	errKeyForCrypto keyError = "private_key is a JWK that is marked for encryption (use: enc), not for signing"
+	copyAgain = "copy the whole private key of the API Services app again"
+	newKey    = "add another public key to the API Services app (General → Client Credentials) and use its private key"
+)
+
+var (
+	errKeyEmpty     = &keyError{"is empty", copyAgain}
+	errKeyLong      = &keyError{"is far longer than any private key", copyAgain}
+	errKeyUnknown   = &keyError{"is neither a PEM block (-----BEGIN PRIVATE KEY-----) nor a JWK", copyAgain}
+	errKeyCutOff    = &keyError{"starts like a PEM block but has no -----END line, so part of it was lost in copying", copyAgain}
+	errKeyBroken    = &keyError{"cannot be read as the key it says it is, so it was changed or cut off in copying", copyAgain}
+	errKeyPublic    = &keyError{"holds a public key or a certificate, not the private key", "copy the private key that was shown when the key pair was made"}
+	errKeyEncrypted = &keyError{"is encrypted with a pass phrase, which cannot be entered here", "decrypt it first, for example with openssl pkey"}
+	errKeyOpenSSH   = &keyError{"is in OpenSSH's own form", "convert it first, for example with ssh-keygen -p -m PKCS8"}
+	errKeyMismatch  = &keyError{"is a JWK whose private and public half do not belong together", copyAgain}
+	errKeyShort     = &keyError{"is an RSA key of less than 2048 bits, which Okta does not accept", newKey}
+	errKeyKind      = &keyError{"is of a kind that Okta does not accept (it takes RSA keys, and EC keys on P-256, P-384 or P-521)", newKey}
+	errKeyAlgorithm = &keyError{"is a JWK whose alg does not fit the key, or is not among RS256, RS384, RS512, ES256, ES384 and ES512", newKey}
+	errKeyNone      = &keyError{"is JSON without a key in it (kty and the key's members, or keys with one such object)", copyAgain}
+	errKeySeveral   = &keyError{"is a JWK set in which key_id does not name exactly one key", "set key_id to the kid of one of them, or enter that key alone"}
+	errKeyForCrypto = &keyError{"is a JWK that is marked for encryption (use: enc), not for signing", newKey}
 )
 
 var (
@@ -54,7 +59,7 @@ var (
 )
 
 // parsePrivateKey reads a private key in any form that survives a form field: PEM (PKCS #1, PKCS #8, SEC 1) with real,
-// escaped or lost line breaks, or a JWK, alone or in a set, of which keyID picks one. The error is a keyError.
+// escaped or lost line breaks, or a JWK, alone or in a set, of which keyID picks one. The error is a *keyError.
 func parsePrivateKey(text, keyID string) (*signingKey, error) {
 	if len(text) > maxKeyText {
 		return nil, errKeyLong
@@ -75,7 +80,10 @@ func parsePrivateKey(text, keyID string) (*signingKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	return k, k.check()
+	if err := k.check(); err != nil {
+		return nil, err
+	}
+	return k, nil
 }
 
 // unquote undoes what happens to a key on its way through JSON, YAML, shells and environment files.
@@ -99,7 +107,7 @@ func unquote(text string) string {
 // parsePEM finds the first private key among the blocks of text. It does not need encoding/pem's line structure.
 func parsePEM(text string) (*signingKey, error) {
 	text = escapedBreak.ReplaceAllString(text, "\n")
-	rest, found := text, error(errKeyUnknown)
+	rest, found := text, errKeyUnknown
 	for {
 		at := pemBegin.FindStringSubmatchIndex(rest)
 		if at == nil {

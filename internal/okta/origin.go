@@ -164,7 +164,7 @@ func parseHost(host string) (name string, loopback bool, err error) {
 	if ip, err := netip.ParseAddr(host); err == nil {
 		return parseIP(ip)
 	}
-	host = strings.TrimSuffix(host, ".")
+	host = strings.TrimRight(host, ".")
 	if host == "" {
 		return "", false, refuse("the domain has no host name in it: %s", domainExample)
 	}
@@ -172,10 +172,14 @@ func parseHost(host string) (name string, loopback bool, err error) {
 		return "", false, refuse(isPlaceholder)
 	}
 	name, err = hostProfile.ToASCII(host)
+	if err == nil {
+		// Not all that can be encoded can be decoded again.
+		name, err = hostProfile.ToASCII(name)
+	}
 	if err != nil {
 		return "", false, &DomainError{Reason: "the domain is not a valid host name (letters, digits, hyphens and dots): " + domainExample, Err: err}
 	}
-	name = strings.TrimSuffix(name, ".")
+	name = strings.TrimRight(name, ".")
 	bare := !strings.Contains(name, ".")
 	// Other scripts have digits and dots too: only now can it be seen that a name is an address.
 	if ip, err := netip.ParseAddr(name); err == nil {

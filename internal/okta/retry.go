@@ -17,13 +17,13 @@ import (
 )
 
 const (
-	maxFaults    = 5 // retries of a page for faults
-	minBackoff   = time.Second
-	maxBackoff   = 30 * time.Second
-	maxNonces    = 3  // retries of a page for DPoP nonces, which an org may replace at any time
-	minPageSize  = 20 // a page is not halved below it
-	slowToHalve  = 2  // faults running that Okta's slowness explains
-	maxCrowdedIn = 10 * time.Second
+	maxFaults   = 5 // retries of a page for faults
+	minBackoff  = time.Second
+	maxBackoff  = 30 * time.Second
+	maxStand    = 10 * time.Second // after a concurrency 429
+	maxNonces   = 3                // retries of a page for DPoP nonces, which an org may replace at any time
+	minPageSize = 20               // a page is not halved below it
+	slowToHalve = 2                // faults running that Okta's slowness explains
 )
 
 // call is one Get with all its attempts.
@@ -34,23 +34,25 @@ type call struct {
 	size     int // page size of the attempt under way
 	at       *url.URL
 
-	page     *Page
-	status   int    // of the attempt; 0: no answer came
-	location string // where the attempt was redirected to
-	renewed  bool   // the authenticator says that the attempt may be repeated
+	page      *Page
+	status    int    // of the attempt; 0: no answer came
+	challenge string // the error in its WWW-Authenticate header
+	location  string // where it was redirected to
+	renewed   bool   // the authenticator says that it may be repeated
 
-	faults   int // so far
-	slow     int // running
-	renewals int
-	nonces   int
-	wait     time.Duration // before the next attempt
+	faults     int // so far
+	slow       int // running
+	renewals   int
+	nonces     int
+	retryAfter time.Duration // that a fault asked for
+	wait       time.Duration // before the next attempt
 
 	// The governor's, under its lock.
 	arrival      uint64
-	refusedSince time.Time // when the 429s began that are still going on
-	refusals     int       // of them, those that did not say how long to wait
-	crowded      int       // of them, those of too many requests at once
-	stand        time.Duration
+	refusedSince time.Time     // when the 429s began that are still going on
+	refusals     int           // of them, those that did not say how long to wait
+	crowded      int           // of them, those of too many requests at once
+	stand        time.Duration // to wait before standing in line again
 }
 
 type callKey struct{}
@@ -114,6 +116,8 @@ func (k *call) checkRetry(ctx context.Context, _ *http.Response, err error) (boo
 // again decides whether a failed attempt is repeated, and after how long.
 func (k *call) again(err error) bool {
 	k.wait = 0
+	retryAfter := k.retryAfter
+	k.retryAfter = 0
 	e := transportError(k.at.Path, err)
 	switch {
 	case e.Class == RateLimited:
@@ -121,7 +125,7 @@ func (k *call) again(err error) bool {
 		return k.status == http.StatusTooManyRequests && !k.req.NoWait // and the governor holds it back
 	case k.renewed:
 		k.slow = 0
-		if e.Code == "use_dpop_nonce" {
+		if k.challenge == "use_dpop_nonce" {
 			k.nonces++
 			return k.nonces <= maxNonces
 		}
@@ -134,7 +138,7 @@ func (k *call) again(err error) bool {
 	if k.faults > maxFaults {
 		return false
 	}
-	k.wait = jitter(0, min(maxBackoff, minBackoff<<(k.faults-1)))
+	k.wait = max(jitter(0, min(maxBackoff, minBackoff<<(k.faults-1))), min(retryAfter, maxBackoff))
 	k.client.opts.Log.Info("retrying", "fault", e.Error(), "retry", k.faults, "of", maxFaults, "in", k.wait)
 	if !slowness(e) {
 		k.slow = 0
@@ -154,7 +158,7 @@ func (k *call) prepare(req *http.Request) error {
 		if refused != nil {
 			return refused
 		}
-		k.size, k.at, req.URL = size, at, at
+		k.size, k.at, k.slow, req.URL = size, at, 0, at
 	}
 	return nil
 }
@@ -166,6 +170,7 @@ func (k *call) read(resp *http.Response) error {
 		if err != nil {
 			body = "" // the status says enough
 		}
+		k.retryAfter = time.Duration(max(0, headerNumber(resp.Header, "Retry-After"))) * time.Second
 		e := responseError(k.at.Path, resp, body)
 		if resp.StatusCode < 400 {
 			e.Summary = "redirected to " + redirectTarget(k.location) + ", which is not followed"
@@ -253,7 +258,7 @@ func (t *trail) visit(identity string) bool {
 // backOff is called when the org had too many requests in flight: this one stands back for a while of its own.
 func (k *call) backOff() {
 	k.crowded++
-	k.stand = jitter(time.Second, min(maxCrowdedIn, time.Second<<min(k.crowded, 4)))
+	k.stand = jitter(time.Second, min(maxStand, time.Second<<min(k.crowded, 4)))
 }
 
 // standBack waits as backOff wants, and ends a call that has been refused for too long.

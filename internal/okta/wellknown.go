@@ -2,10 +2,12 @@ package okta
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 
 	"github.com/tidwall/gjson"
 )
@@ -44,13 +46,20 @@ func (c *Client) Organization(ctx context.Context) (OrgInfo, error) {
 func (c *Client) notAnOrg(err error) error {
 	var (
 		failed  *Error
+		inside  *DomainError
 		lookup  *net.DNSError
 		foreign x509.HostnameError
+		strange *tls.CertificateVerificationError
 	)
-	nobody := errors.As(err, &lookup) && lookup.IsNotFound || errors.As(err, &foreign)
 	switch {
-	case err == nil || nobody:
-	case !errors.As(err, &failed) || failed.Class == Transient || failed.Class == RateLimited:
+	case err == nil:
+	case errors.As(err, &inside): // from GuardDialer
+		return inside
+	case errors.As(err, &lookup) && lookup.IsNotFound, errors.As(err, &foreign):
+	case !errors.As(err, &failed), errors.As(err, &strange):
+		return err
+	case failed.Status == http.StatusOK: // a page of somebody's
+	case failed.Class == Transient || failed.Class == RateLimited:
 		return err
 	}
 	return &DomainError{

@@ -84,7 +84,7 @@ var appKinds = [...]appKind{
 		name: "example_autologin", mode: "AUTO_LOGIN", label: "Canteen", logo: "logos/default.6770228fb0dab49a1695ef440a5279bb.png",
 		credentials: `"scheme":"ADMIN_SETS_CREDENTIALS","revealPassword":false,"signing":{}`,
 		settingsApp: `{}`,
-		settings:    `,"notes":{"admin":null,"enduser":null},"signOn":{"loginUrl":"https://canteen%n.example.com/login","redirectUrl":null}`, appLink: "auto-login",
+		settings:    `,"notes":{"admin":null,"enduser":null},"signOn":{"loginUrl":"https://canteen%n.example.com/login","redirectUrl":"https://canteen%n.example.com/home"}`, appLink: "auto-login",
 	},
 	{
 		name: "template_wsfed", mode: "WS_FEDERATION", label: "Intranet", logo: "logos/default.6770228fb0dab49a1695ef440a5279bb.png",
@@ -315,8 +315,8 @@ func (w *world) eachAppUser(a *app, from int, visit func(position int, u *user) 
 
 func (w *world) appendAppUser(b []byte, a *app, k int, u *user, origin string) []byte {
 	h := w.seed.pair(saltAppUser, a.number, k)
-	created := max(a.created, u.created) + int64(h%86_400)*1000
-	updated := created + int64(h>>20%1000)*1000
+	created := min(w.born, max(a.created, u.created)+int64(h%86_400)*1000)
+	updated := min(w.born, created+int64(h>>20%1000)*1000)
 	b = append(append(append(b, `{"id":"`...), u.id[:]...), `","externalId":null,`...)
 	b = appendTimeMember(b, "created", created)
 	b = appendTimeMember(b, "lastUpdated", updated)
@@ -395,7 +395,7 @@ func (w *world) eachAppGroup(a *app, from int, visit func(position int, g *group
 }
 
 func (w *world) appendAppGroup(b []byte, a *app, k int, g *group, origin string) []byte {
-	at := max(a.created, g.created) + int64(w.seed.pair(saltAppUser, -1-a.number, k)%86_400)*1000
+	at := min(w.born, max(a.created, g.created)+int64(w.seed.pair(saltAppUser, -1-a.number, k)%86_400)*1000)
 	b = append(append(append(b, `{"id":"`...), g.id[:]...), `",`...)
 	b = appendTimeMember(b, "lastUpdated", at)
 	b = append(strconv.AppendInt(append(b, `"priority":`...), int64(k), 10), `,"profile":{},"_links":{"app":{"href":"`...)

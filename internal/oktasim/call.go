@@ -34,6 +34,3 @@ func (c *call) limit(def, low, high int) (int, *apiError) {
 	}
 	return n, nil
 }
-
-// href starts a link to a path of this org.
-func (c *call) href(path string) string { return c.origin + path }

@@ -63,8 +63,10 @@ func badSearch(causes ...string) *apiError {
 }
 
 func searchAndFilter() *apiError {
-	return &apiError{status: 400, code: "E0000033",
-		summary: "Bad request. Can't specify a search query and filter in the same request."}
+	return &apiError{
+		status: 400, code: "E0000033",
+		summary: "Bad request. Can't specify a search query and filter in the same request.",
+	}
 }
 
 func badSCIMFilter(causes ...string) *apiError {
@@ -76,8 +78,10 @@ func invalidToken() *apiError {
 }
 
 func featureOff() *apiError {
-	return &apiError{status: 401, code: "E0000015",
-		summary: "You do not have permission to access the feature you are requesting"}
+	return &apiError{
+		status: 401, code: "E0000015",
+		summary: "You do not have permission to access the feature you are requesting",
+	}
 }
 
 func invalidSession() *apiError {

@@ -35,6 +35,7 @@ var (
 	groupDeleted      = eventKind{name: "group.lifecycle.delete", message: "Delete Okta group", uri: "/api/v1/groups"}
 	membershipAdded   = eventKind{name: "group.user_membership.add", message: "Add user to group membership", legacy: "core.user_group_member.user_add", uri: "/api/v1/groups"}
 	membershipRemoved = eventKind{name: "group.user_membership.remove", message: "Remove user from group membership", legacy: "core.user_group_member.user_remove", uri: "/api/v1/groups"}
+	deviceEnrolled    = eventKind{name: "device.enrollment.create", message: "Enroll new device", uri: "/api/v1/devices"}
 	deviceUpdated     = eventKind{name: "device.user.add", message: "Add device to user", uri: "/api/v1/devices"}
 	deviceDeleted     = eventKind{name: "device.lifecycle.delete", message: "Delete device", uri: "/api/v1/devices"}
 	userRoleGranted   = eventKind{name: "user.account.privilege.grant", message: "Grant user privilege", legacy: "core.user.admin_privilege.granted", uri: "/api/v1/users"}
@@ -60,7 +61,7 @@ var userAgents = [...]struct{ raw, os, browser string }{
 	{"Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1", "iOS (iPhone)", "SAFARI"},
 }
 
-func (w *world) appendEvent(b []byte, e *event, origin string) []byte {
+func (w *world) appendEvent(b []byte, e *event) []byte {
 	h := w.seed.at(saltEvent, e.n+1<<40)
 	h2 := mix(h)
 	place := &cities[below(h>>4, len(cities))]
@@ -82,9 +83,9 @@ func (w *world) appendEvent(b []byte, e *event, origin string) []byte {
 		b = append(w.appendEventDevice(b, h), ',')
 	}
 	b = append(b, `"authenticationContext":{"authenticationProvider":null,"credentialProvider":null,"credentialType":null,"issuer":null,"interface":null,"authenticationStep":0,"rootSessionId":"idx`...)
-	b = append(appendBase62(b, h, 11), appendBase62(nil, h2, 11)...)
+	b = appendBase62(appendBase62(b, h, 11), h2, 11)
 	b = append(b, `","externalSessionId":"idx`...)
-	b = append(append(appendBase62(b, h, 11), appendBase62(nil, h2, 11)...), `"},"displayMessage":`...)
+	b = append(appendBase62(appendBase62(b, h, 11), h2, 11), `"},"displayMessage":`...)
 	b = append(appendJSON(b, e.kind.message), `,"eventType":`...)
 	b = appendJSON(b, e.kind.name)
 	if e.kind.failure != "" {
@@ -168,7 +169,7 @@ func (w *world) appendEventDevice(b []byte, h uint64) []byte {
 }
 
 func (w *world) appendTargets(b []byte, e *event, h uint64) []byte {
-	if e.targets != nil && len(e.targets) > 0 {
+	if len(e.targets) > 0 {
 		for i, t := range e.targets {
 			if i > 0 {
 				b = append(b, ',')

@@ -102,11 +102,11 @@ func (w *world) appendGroup(b []byte, g *group, origin, statsKey string) []byte 
 		b = appendJSON(b, g.description)
 	}
 	if g.kind == "APP_GROUP" {
-		b = append(b, `,"samAccountName":`...)
-		b = appendJSON(b, strings.ReplaceAll(g.name, " ", "_"))
-		b = append(b, `,"objectSid":"S-1-5-21-`...)
-		b = strconv.AppendInt(b, int64(1_000_000+g.n), 10)
-		b = append(b, `","groupScope":"Global","groupType":"Security"`...)
+		account := strings.ReplaceAll(g.name, " ", "_")
+		b = appendJSON(append(b, `,"samAccountName":`...), account)
+		b = appendJSON(append(b, `,"windowsDomainQualifiedName":`...), `ACME\`+account)
+		b = appendJSON(append(b, `,"dn":`...), "CN="+g.name+",OU=Groups,DC=acme,DC=example,DC=com")
+		b = append(appendHex(append(b, `,"externalId":"`...), w.seed.at(saltGroup, g.n), 16), '"')
 	}
 	b = append(b, '}')
 	if statsKey != "" {
@@ -119,9 +119,7 @@ func (w *world) appendGroup(b []byte, g *group, origin, statsKey string) []byte 
 			b = append(append(append(b, `,"`...), statsKey...), `":`...)
 			b = appendBool(b, len(g.roles) > 0)
 		}
-		b = append(append(append(b, `,"_links":{"users":{"href":"`...), origin...), "/api/v1/groups/"...)
-		b = append(append(append(b, id...), `/users"},"apps":{"href":"`...), origin...)
-		b = append(append(append(b, "/api/v1/groups/"...), id...), `/apps"}}}}`...)
+		b = append(b, `}}`...)
 	}
 	b = append(b, `,"_links":{"logo":[`...)
 	b = append(b, groupLogos...)

@@ -1,6 +1,7 @@
 package oktasim
 
 import (
+	"bytes"
 	"strconv"
 	"strings"
 )
@@ -63,7 +64,7 @@ func (w *world) buildIAM() {
 }
 
 // iamPage writes a page of a list under /api/v1/iam: wrapped in a member, the way on in the body. size items stand from
-// 0 on; write appends one.
+// 0 on; write appends one. more are further members of _links, each with a comma behind it.
 func (c *call) iamPage(member string, size, limit int, write func(b []byte, i int) []byte, more string) *apiError {
 	from, e := c.afterPosition()
 	if e != nil {
@@ -79,13 +80,15 @@ func (c *call) iamPage(member string, size, limit int, write func(b []byte, i in
 		}
 		c.b = write(c.b, i)
 	}
-	c.b = append(append(append(c.b, `],"_links":{"self":{"href":"`...), c.pageURL(admin, c.query.Get("after"), -1)...), `"}`...)
+	c.b = append(c.b, `],"_links":{`...)
+	if member != "value" { // assignees alone have no self
+		c.b = append(append(append(c.b, `"self":{"href":"`...), c.pageURL(admin, c.query.Get("after"), -1)...), `"},`...)
+	}
 	c.b = append(c.b, more...)
 	if end < size {
-		c.b = append(c.b, `,"next":{"href":"`...)
-		c.b = append(append(c.b, c.pageURL(admin, c.sealPosition(end), -1)...), `"}`...)
+		c.b = append(append(append(c.b, `"next":{"href":"`...), c.pageURL(admin, c.sealPosition(end), -1)...), `"},`...)
 	}
-	c.b = append(c.b, "}}"...)
+	c.b = append(bytes.TrimSuffix(c.b, []byte{','}), "}}"...)
 	return nil
 }
 
@@ -191,7 +194,7 @@ func listBindings(c *call) *apiError {
 		return e
 	}
 	s, admin := &c.w.sets[i], c.adminOrigin()
-	more := `,"resource-set":{"href":"` + admin + "/api/v1/iam/resource-sets/" + s.id.String() + `"}`
+	more := `"resource-set":{"href":"` + admin + "/api/v1/iam/resource-sets/" + s.id.String() + `"},`
 	return c.iamPage("roles", len(s.bound), c.o.config.IAMPage, func(b []byte, k int) []byte {
 		return c.w.appendBinding(b, s, &c.w.roles[s.bound[k]], admin)
 	}, more)
@@ -247,7 +250,7 @@ func listBindingMembers(c *call) *apiError {
 	self, _, _ := strings.Cut(c.pageURL(admin, "", -1), "/members")
 	return c.iamPage("members", c.w.bindingSize(set, role), c.o.config.IAMPage, func(b []byte, k int) []byte {
 		return c.w.appendBindingMember(b, set, role, k, admin)
-	}, `,"binding":{"href":"`+self+`"}`)
+	}, `"binding":{"href":"`+self+`"},`)
 }
 
 // listAssignees lists the users that were given a role themselves. Those who have one through a group are not here.

@@ -195,7 +195,7 @@ func (c *call) writeEvent(e *event, written int) {
 	if written > 0 {
 		c.b = append(c.b, ',')
 	}
-	c.b = c.w.appendEvent(c.b, e, c.origin)
+	c.b = c.w.appendEvent(c.b, e)
 }
 
 // logMatch is what filter and q ask for.
@@ -225,7 +225,7 @@ func (c *call) logMatch() (func(*event) bool, *apiError) {
 		if !filtered(e) {
 			return false
 		}
-		text := strings.ToLower(string(c.w.appendEvent(nil, e, c.origin)))
+		text := strings.ToLower(string(c.w.appendEvent(nil, e)))
 		for _, word := range words {
 			if !strings.Contains(text, word) {
 				return false
@@ -246,11 +246,11 @@ func (w *world) eventWords(name string) (attribute[event], bool) {
 		"actor.displayName", "outcome.result", "outcome.reason", "client.ipAddress", "client.id", "client.device",
 		"transaction.id", "transaction.type", "securityContext.isProxy", "securityContext.asOrg",
 		"authenticationContext.externalSessionId", "debugContext.debugData.url", "debugContext.debugData.requestUri":
-		return attribute[event]{text: func(e *event) string { return memberText(w.appendEvent(nil, e, ""), name) }, ops: eventTests}, true
+		return attribute[event]{text: func(e *event) string { return memberText(w.appendEvent(nil, e), name) }, ops: eventTests}, true
 	case "target.id", "target.type", "target.alternateId", "target.displayName":
 		field := name[len("target."):]
 		return attribute[event]{text: func(e *event) string {
-			return memberText(w.appendEvent(nil, e, ""), "target.0."+field)
+			return memberText(w.appendEvent(nil, e), "target.0."+field)
 		}, ops: eventTests}, true
 	}
 	return attribute[event]{}, false

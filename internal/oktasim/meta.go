@@ -115,15 +115,21 @@ const baseAttributes = `"login":{"title":"Username","type":"string","required":t
 	`"mobilePhone":{"title":"Mobile phone","type":"string","mutability":"READ_WRITE","scope":"NONE","maxLength":100,"permissions":[{"principal":"SELF","action":"READ_WRITE"}],"master":{"type":"PROFILE_MASTER"}}`
 
 var plainAttributes = [...]struct{ name, title string }{
-	{"title", "Title"}, {"department", "Department"}, {"organization", "Organization"}, {"costCenter", "Cost center"},
-	{"city", "City"}, {"state", "State"}, {"countryCode", "Country code"}, {"zipCode", "Zip code"},
+	{"title", "Title"},
+	{"department", "Department"},
+	{"organization", "Organization"},
+	{"costCenter", "Cost center"},
+	{"city", "City"},
+	{"state", "State"},
+	{"countryCode", "Country code"},
+	{"zipCode", "Zip code"},
 }
 
 func (w *world) appendUserSchema(b []byte, i int, origin string) []byte {
 	t := &w.userTypes[i]
 	b = append(append(append(b, `{"id":"`...), origin...), "/meta/schemas/user/"...)
 	b = append(append(append(b, t.schema[:]...), `","$schema":"http://json-schema.org/draft-04/schema#","name":"`...), t.name...)
-	b = append(append(append(b, `","title":"`...), t.label...), `","description":"Okta user profile template with default permission settings","lastUpdated":"`...)
+	b = append(append(append(b, `","title":"`...), t.label...), `","lastUpdated":"`...)
 	b = append(appendTime(b, t.at), `","created":"`...)
 	b = append(appendTime(b, t.at), `","definitions":{"custom":{"id":"#custom","type":"object","properties":{`...)
 	for k := range w.config.CustomAttributes {
@@ -143,8 +149,7 @@ func (w *world) appendUserSchema(b []byte, i int, origin string) []byte {
 	}
 	b = append(b, `},"required":["login","firstName","lastName","email"]}},"type":"object","properties":{"profile":{"allOf":[{"$ref":"#/definitions/custom"},{"$ref":"#/definitions/base"}]}},"_links":{"self":{"rel":"self","href":"`...)
 	b = append(append(append(b, origin...), "/api/v1/meta/schemas/user/"...), t.schema[:]...)
-	b = append(append(append(b, `","method":"GET"},"type":{"rel":"type","href":"`...), origin...), "/api/v1/meta/types/user/"...)
-	return append(append(b, t.id[:]...), `","method":"GET"}}}`...)
+	return append(b, `","method":"GET"}}}`...)
 }
 
 func getUserSchema(c *call) *apiError {
@@ -164,7 +169,7 @@ func wellKnownOrganization(c *call) *apiError {
 		pipeline = "v1"
 	}
 	c.b = append(append(append(c.b, `{"id":"`...), c.w.orgID[:]...), `","_links":{"organization":{"href":"`...)
-	c.b = append(append(append(append(c.b, c.origin...), `"}},"pipeline":"`...), pipeline...), `","settings":{"analyticsCollectionEnabled":false,"bugReportingEnabled":true,"omEnabled":false}}`...)
+	c.b = append(append(append(append(c.b, c.origin...), `"}},"pipeline":"`...), pipeline...), `"}`...)
 	return nil
 }
 

@@ -364,14 +364,14 @@ func (o *Org) CreateDevice() string {
 		d.id = w.seed.id(deviceIDs, d.n)
 		w.devices.live.put(d)
 		w.changed(d.id, now, func() { w.devices.index.put(d) })
-		w.logged(now, &deviceUpdated, target{"Device", d.id.String(), "", string(w.appendDeviceSerial(nil, d))})
+		w.logged(now, &deviceEnrolled, target{"Device", d.id.String(), "", string(w.appendDeviceSerial(nil, d))})
 		id = d.id.String()
 		return nil
 	})
 	return id
 }
 
-// UpdateDevice changes a device's profile.
+// UpdateDevice changes a device's profile. The System Log knows no such event, so the one of a further user stands in.
 func (o *Org) UpdateDevice(id string) error {
 	return o.change(func(w *world, now int64) error {
 		d, err := w.liveDevice(id)

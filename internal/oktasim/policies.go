@@ -27,9 +27,17 @@ var policyTypes = [...]struct {
 	extra int
 	oie   bool
 }{
-	{"OKTA_SIGN_ON", 2, false}, {"PASSWORD", 1, false}, {"MFA_ENROLL", 1, false}, {"IDP_DISCOVERY", 0, false},
-	{"ACCESS_POLICY", 5, true}, {"PROFILE_ENROLLMENT", 1, true}, {"POST_AUTH_SESSION", 0, true}, {"ENTITY_RISK", 0, true},
-	{"DEVICE_SIGNAL_COLLECTION", 0, true}, {"SESSION_VIOLATION_DETECTION", 0, true}, {"CLIENT_UPDATE", 0, true},
+	{"OKTA_SIGN_ON", 2, false},
+	{"PASSWORD", 1, false},
+	{"MFA_ENROLL", 1, false},
+	{"IDP_DISCOVERY", 0, false},
+	{"ACCESS_POLICY", 5, true},
+	{"PROFILE_ENROLLMENT", 1, true},
+	{"POST_AUTH_SESSION", 0, true},
+	{"ENTITY_RISK", 0, true},
+	{"DEVICE_SIGNAL_COLLECTION", 0, true},
+	{"SESSION_VIOLATION_DETECTION", 0, true},
+	{"CLIENT_UPDATE", 0, true},
 	{"IDENTITY_CLAIM_SOURCING", 0, true},
 }
 

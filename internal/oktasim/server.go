@@ -8,7 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"strconv"
@@ -49,12 +49,12 @@ type Server struct {
 	wait    sync.WaitGroup
 }
 
-// Start serves an org until Close.
-func Start(o *Org, options ServerOptions) (*Server, error) {
+// Start serves an org until Close. The context is for the start only.
+func Start(ctx context.Context, o *Org, options ServerOptions) (*Server, error) {
 	if options.Addr == "" {
 		options.Addr = "127.0.0.1:0"
 	}
-	l, err := net.Listen("tcp", options.Addr)
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", options.Addr)
 	if err != nil {
 		return nil, fmt.Errorf("listening on %s: %w", options.Addr, err)
 	}
@@ -67,7 +67,7 @@ func Start(o *Org, options ServerOptions) (*Server, error) {
 	s.server = &http.Server{
 		Handler:           s,
 		ReadHeaderTimeout: 30 * time.Second,
-		ErrorLog:          log.New(io.Discard, "", 0),
+		ErrorLog:          slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
 	}
 	go func() {
 		if options.Authority != nil {

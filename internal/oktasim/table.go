@@ -144,6 +144,11 @@ type scope struct {
 	lo, hi int64
 }
 
+// before tells whether a scan visits a sooner than b.
+func (s scope) before(a, b *head) bool {
+	return (s.order.place(a).compare(s.order.place(b)) < 0) != s.desc
+}
+
 func everything(o order) scope { return scope{order: o, lo: math.MinInt64, hi: math.MaxInt64} }
 
 // scan visits records until visit returns false. The record is valid during the call only.
@@ -168,18 +173,9 @@ func (t *table[R, P]) scan(s scope, visit func(*R) bool) {
 	var scratch R
 	base := b.next(&scratch)
 	for base != nil || j != end {
-		var r *R
-		if base == nil {
+		r := base
+		if base == nil || (j != end && s.before(P(rows[j]).hd(), P(base).hd())) {
 			r = rows[j]
-		} else if j == end {
-			r = base
-		} else {
-			c := s.order.place(P(base).hd()).compare(s.order.place(P(rows[j]).hd()))
-			if (c < 0) != s.desc {
-				r = base
-			} else {
-				r = rows[j]
-			}
 		}
 		if !visit(r) {
 			return

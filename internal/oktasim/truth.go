@@ -207,7 +207,7 @@ func (t *teller) tell(stream string) {
 		now := millis(t.o.Now())
 		kept := now - logRetention.Milliseconds()
 		w.eachPersisted(kept, now, func(e *event) bool {
-			return e.published < kept || t.give(w.appendEvent(t.b[:0], e, t.origin))
+			return e.published < kept || t.give(w.appendEvent(t.b[:0], e))
 		})
 	case "applications", "application_users", "application_groups":
 		t.tellApps(stream)

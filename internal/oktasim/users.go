@@ -19,8 +19,14 @@ var userStatuses = [...]struct {
 	below  uint64 // per mille
 	status string
 }{
-	{790, "ACTIVE"}, {850, "DEPROVISIONED"}, {885, "SUSPENDED"}, {915, "STAGED"}, {945, "PROVISIONED"},
-	{965, "PASSWORD_EXPIRED"}, {985, "LOCKED_OUT"}, {1000, "RECOVERY"},
+	{790, "ACTIVE"},
+	{850, "DEPROVISIONED"},
+	{885, "SUSPENDED"},
+	{915, "STAGED"},
+	{945, "PROVISIONED"},
+	{965, "PASSWORD_EXPIRED"},
+	{985, "LOCKED_OUT"},
+	{1000, "RECOVERY"},
 }
 
 // Even the smallest org has these.
@@ -178,7 +184,8 @@ func (c *call) userShape() userShape {
 var (
 	lifecycleLinks  = []userLink{{"suspend", "/lifecycle/suspend"}, {"deactivate", "/lifecycle/deactivate"}}
 	credentialLinks = []userLink{
-		{"resetPassword", "/lifecycle/reset_password"}, {"expirePassword", "/lifecycle/expire_password"},
+		{"resetPassword", "/lifecycle/reset_password"},
+		{"expirePassword", "/lifecycle/expire_password"},
 		{"forgotPassword", "/credentials/forgot_password"},
 	}
 )
