@@ -95,20 +95,13 @@ func forbiddenRemedy(api *okta.Error, s *streams.Stream) string {
 	return sentence + " Give the token's owner, or the app (Admin roles), a role such as Read-only Administrator, or leave the stream out."
 }
 
+// authSentence is the token endpoint's refusal with the config's fields to check.
 func authSentence(e *okta.AuthError) string {
-	var b strings.Builder
-	b.WriteString("Okta did not give an access token")
-	if e.Code != "" {
-		b.WriteString(" (" + e.Code + ")")
-	}
-	b.WriteString(". ")
-	if e.Remedy != "" {
-		b.WriteString(strings.TrimSuffix(e.Remedy, ".") + ". ")
-	}
+	sentence := strings.TrimSuffix(e.Error(), ".") + "."
 	if len(e.Fields) > 0 {
-		b.WriteString("Check in the config: " + strings.Join(e.Fields, ", ") + ".")
+		sentence += " Check in the config: credentials." + strings.Join(e.Fields, ", credentials.") + "."
 	}
-	return strings.TrimSpace(b.String())
+	return strings.ToUpper(sentence[:1]) + sentence[1:]
 }
 
 // class is the Okta class of an error, or -1.

@@ -45,10 +45,10 @@ func (n *node) readLog(ctx context.Context) error {
 	t.mu.Unlock()
 	seam := max(start, t.began-overlap)
 	t.backfilling(seam)
-	late := map[string]bool{}
+	late := lateEvents{uuids: map[string]bool{}}
 	if err := n.poll(ctx, n.polling(seam), func(event string) {
-		if t.at(event) < seam {
-			late[strings.Clone(uuidOf(event))] = true
+		if at := t.at(event); at < seam {
+			late.add(at, event)
 		}
 	}); err != nil {
 		return err
@@ -61,19 +61,34 @@ func (n *node) readLog(ctx context.Context) error {
 	return nil
 }
 
-func uuidOf(event string) string { return gjson.Get(event, "uuid").Str }
+// lateEvents are events that polling has brought and a backfill may bring again.
+type lateEvents struct {
+	oldest stamp
+	uuids  map[string]bool
+}
+
+func (l *lateEvents) add(at stamp, event string) {
+	if len(l.uuids) == 0 || at < l.oldest {
+		l.oldest = at
+	}
+	l.uuids[strings.Clone(gjson.Get(event, "uuid").Str)] = true
+}
+
+func (l *lateEvents) has(at stamp, event string) bool {
+	return len(l.uuids) > 0 && at >= l.oldest && l.uuids[gjson.Get(event, "uuid").Str]
+}
 
 // resumeLog goes on where the state's read ended: with its backfill, if that was cut off, and then with the polling link.
 func (n *node) resumeLog(ctx context.Context) error {
 	t := n.tracker
 	if t.until != 0 {
-		return n.backfill(ctx, max(t.cursor-overlap, t.began-oldestLog), t.until, nil)
+		return n.backfill(ctx, max(t.cursor-overlap, t.began-oldestLog), t.until, lateEvents{})
 	}
 	return n.poll(ctx, n.follow(t.next), nil)
 }
 
 // backfill reads the events published in [from, to), whose polling link the tracker holds, and then follows that link.
-func (n *node) backfill(ctx context.Context, from, to stamp, late map[string]bool) error {
+func (n *node) backfill(ctx context.Context, from, to stamp, late lateEvents) error {
 	t := n.tracker
 	t.backfilling(to)
 	a := &ascent{
@@ -87,9 +102,9 @@ func (n *node) backfill(ctx context.Context, from, to stamp, late map[string]boo
 			req.Query.Set("sortOrder", "ASCENDING")
 			return req
 		},
-		admit: func(event string) bool {
-			return !late[uuidOf(event)]
-		},
+	}
+	if len(late.uuids) > 0 {
+		a.admit = func(event string) bool { return !late.has(t.at(event), event) }
 	}
 	if from < to {
 		if err := a.read(ctx); err != nil {

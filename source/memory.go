@@ -7,9 +7,16 @@ import (
 	"strings"
 )
 
+// gcPercent keeps the heap near what is in use: nearly all of it is page bodies, which hold no pointers, so that
+// collecting them often costs little.
+const gcPercent = 25
+
 // limitMemory tells the garbage collector of the container's memory limit (cgroup v2, then v1): 90 % of it. No variable of
 // Airbyte's says what it is. GOMEMLIMIT, where set, wins.
-func limitMemory(readFile func(string) ([]byte, error)) {
+func limitMemory(readFile func(string) ([]byte, error), getenv func(string) string) {
+	if getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	if debug.SetMemoryLimit(-1) != math.MaxInt64 {
 		return
 	}

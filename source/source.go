@@ -147,7 +147,7 @@ func panicked(p any) error {
 // parent sees what happened (PyAirbyte accepts a death by SIGTERM and refuses exit codes other than 0); PID 1 has no
 // default action and exits 128 + signal.
 func Main() int {
-	limitMemory(os.ReadFile)
+	limitMemory(os.ReadFile, os.Getenv)
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
 	// A write to a closed stdout is an error of the write, not a signal.

@@ -88,6 +88,7 @@ func (t *tracker) emit(items []string) error {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.look(items)
 	records := t.n.proj.apply(items)
 	// The records to write move to the front of a slice of their own.
 	fresh := make([]string, 0, len(items))
@@ -103,6 +104,16 @@ func (t *tracker) emit(items []string) error {
 	return t.n.write(fresh, nil)
 }
 
+// look finds the greatest cursor value of a page.
+func (t *tracker) look(items []string) {
+	if t.n.s.Cursor.Ordered {
+		items = items[len(items)-1:]
+	}
+	for _, item := range items {
+		t.greatest = max(t.greatest, t.at(item))
+	}
+}
+
 // admits says whether a record, written as record, is new: within the bounds, and not remembered by the state.
 func (t *tracker) admits(item, record string) bool {
 	c := t.n.s.Cursor
@@ -116,8 +127,12 @@ func (t *tracker) admits(item, record string) bool {
 	if !inside {
 		return false
 	}
-	h := hashRecord(record)
+	// Only what lies within the overlap of a cursor, the last read's or the next one's, is worth a hash.
 	t.greatest = max(t.greatest, at)
+	if c.Also == "" && at < t.greatest-overlap && (at > t.base.cursor || len(t.base.recent) == 0) {
+		return true
+	}
+	h := hashRecord(record)
 	t.recent.add(at, h)
 	if c.Also != "" {
 		t.recentAlso.add(alsoAt, h)

@@ -70,8 +70,13 @@ func (c *call) iamPage(member string, size, limit int, write func(b []byte, i in
 	if e != nil {
 		return e
 	}
+	asked := -1
+	if text := c.query.Get("limit"); text != "" {
+		asked, _ = strconv.Atoi(text)
+	}
 	admin := c.adminOrigin()
-	c.links = append(c.links, "<"+c.pageURL(admin, c.query.Get("after"), -1)+`>; rel="self"`)
+	self := c.pageURL(admin, c.query.Get("after"), asked)
+	c.links = append(c.links, "<"+self+`>; rel="self"`)
 	c.b = append(append(append(c.b, `{"`...), member...), `":[`...)
 	end := min(size, from+limit)
 	for i := min(from, end); i < end; i++ {
@@ -82,11 +87,11 @@ func (c *call) iamPage(member string, size, limit int, write func(b []byte, i in
 	}
 	c.b = append(c.b, `],"_links":{`...)
 	if member != "value" { // assignees alone have no self
-		c.b = append(append(append(c.b, `"self":{"href":"`...), c.pageURL(admin, c.query.Get("after"), -1)...), `"},`...)
+		c.b = append(append(append(c.b, `"self":{"href":"`...), self...), `"},`...)
 	}
 	c.b = append(c.b, more...)
 	if end < size {
-		c.b = append(append(append(c.b, `"next":{"href":"`...), c.pageURL(admin, c.sealPosition(end), -1)...), `"},`...)
+		c.b = append(append(append(c.b, `"next":{"href":"`...), c.pageURL(admin, c.sealPosition(end), asked)...), `"},`...)
 	}
 	c.b = append(bytes.TrimSuffix(c.b, []byte{','}), "}}"...)
 	return nil

@@ -59,6 +59,8 @@ func TestIAMLinksPointToTheAdminHost(t *testing.T) {
 	assert.Equal(t, []string{`<https://acme-admin.okta.com/api/v1/iam/roles>; rel="self"`}, a.Header.Values("Link"))
 	assert.Regexp(t, `^https://acme-admin\.okta\.com/api/v1/iam/roles\?after=[\w-]+$`, gjson.Get(a.body, "_links.next.href").String())
 	assert.Regexp(t, `^https://acme-admin\.okta\.com/api/v1/iam/roles/cr0\w+/permissions$`, gjson.Get(a.body, "roles.0._links.permissions.href").String())
+	a = get(t, o, "/api/v1/iam/assignees/users?limit=2")
+	assert.Regexp(t, `^https://acme-admin\.okta\.com/api/v1/iam/assignees/users\?after=[\w-]+&limit=2$`, gjson.Get(a.body, "_links.next.href").String())
 	a = get(t, o, "/api/v1/iam/roles", func(r *http.Request) { r.URL.Host, r.Host = "127.0.0.1:8080", "" })
 	assert.Contains(t, a.Header.Get("Link"), "acme-admin.okta.com", "an address has no sub-domain to extend")
 }
