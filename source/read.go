@@ -35,6 +35,8 @@ type reading struct {
 	refused map[string]bool
 	wanted  map[*streams.Stream]*airbyte.ConfiguredStream
 	wg      sync.WaitGroup
+	probe   sync.Once // asks whether the app has an admin role
+	noRole  bool
 
 	mu       sync.Mutex
 	nodes    map[*streams.Stream]*node

@@ -40,7 +40,7 @@ func (n *node) readRoot(ctx context.Context) {
 	default:
 		_, err = n.walk(ctx, n.list(), job{})
 	}
-	if err == nil && n.s.SilentlyEmpty {
+	if err == nil && !n.isStopped() {
 		err = n.probeEmpty(ctx)
 	}
 	if err != nil {
@@ -145,7 +145,7 @@ func bound(field, operator string, at stamp) string {
 }
 
 // probeEmpty tells an empty answer from an empty org. Okta answers 200 [] to a service app without an admin role, so
-// where a list that no org has empty brought nothing, one unbounded request decides.
+// where a list brought nothing, and either no org has it empty or a service app asked, one unbounded request decides.
 func (n *node) probeEmpty(ctx context.Context) error {
 	n.mu.Lock()
 	rows := n.rows
@@ -153,11 +153,35 @@ func (n *node) probeEmpty(ctx context.Context) error {
 	if rows > 0 || n.tracker != nil && n.tracker.base.cursor != 0 {
 		return nil
 	}
-	page, err := n.r.client.Get(ctx, okta.Request{Bucket: n.s.Bucket, Path: n.s.Path, Query: url.Values{"limit": {"1"}}, Items: n.s.Records})
-	if err != nil || len(page.Items) > 0 {
-		return err
+	if n.s.SilentlyEmpty {
+		if empty, err := n.r.isEmpty(ctx, n.s); err != nil || !empty {
+			return err
+		}
+		return silentlyEmpty(n.s)
 	}
-	return silentlyEmpty(n.s)
+	if n.r.cfg.credentials.kind == authPrivateKey && n.r.roleless(ctx) {
+		return silentlyEmpty(n.s)
+	}
+	return nil
+}
+
+func (r *reading) isEmpty(ctx context.Context, s *streams.Stream) (bool, error) {
+	page, err := r.client.Get(ctx, okta.Request{Bucket: s.Bucket, Path: s.Path, Query: url.Values{"limit": {"1"}}, Items: s.Records})
+	return err == nil && len(page.Items) == 0, err
+}
+
+// roleless says whether a service app is answered with an empty list where no org has one: it has no admin role. It asks
+// once, and does not know where it may not ask.
+func (r *reading) roleless(ctx context.Context) bool {
+	r.probe.Do(func() {
+		for _, s := range streams.All() {
+			if s.SilentlyEmpty && !r.refused[s.Scope] {
+				empty, err := r.isEmpty(ctx, s)
+				r.noRole = err == nil && empty
+			}
+		}
+	})
+	return r.noRole
 }
 
 func silentlyEmpty(s *streams.Stream) error {

@@ -32,6 +32,7 @@ type tape struct {
 	errors  []gjson.Result
 	logs    []string
 	status  map[string]string
+	control []gjson.Result
 	code    int
 	// kept are the records themselves, as long as there are few.
 	kept map[string][]gjson.Result
@@ -88,6 +89,8 @@ func (p *tape) message(m gjson.Result) {
 		if e := m.Get("trace.error"); e.Exists() {
 			p.errors = append(p.errors, e)
 		}
+	case "CONTROL":
+		p.control = append(p.control, m.Get("control.connectorConfig.config"))
 	default:
 		p.t.Errorf("an unexpected message: %.200s", m.Raw)
 	}
@@ -128,6 +131,8 @@ type simRead struct {
 	streams []*streams.Stream
 	mode    string
 	state   string
+	// credentials are those of the config; empty: the org's API token.
+	credentials string
 }
 
 func (s simRead) run(t testing.TB, org http.RoundTripper) *tape {
@@ -142,6 +147,9 @@ func (s simRead) run(t testing.TB, org http.RoundTripper) *tape {
 	if s.state == "" {
 		s.state = "[]"
 	}
+	if s.credentials == "" {
+		s.credentials = `{"auth_type":"api_token","api_token":"` + oktasim.DefaultToken + `"}`
+	}
 	if s.streams == nil {
 		s.streams = streams.In(s.set)
 	}
@@ -150,7 +158,7 @@ func (s simRead) run(t testing.TB, org http.RoundTripper) *tape {
 		entries = append(entries, fmt.Sprintf(`{"stream":{"name":%q,"json_schema":%s},"sync_mode":%q,"destination_sync_mode":"append"}`, st.Name, st.Schema(s.set), s.mode))
 	}
 	files := map[string]string{
-		"c.json": `{` + s.options + `"domain":"acme.okta.com","stream_set":"` + string(s.set) + `","credentials":{"auth_type":"api_token","api_token":"` + oktasim.DefaultToken + `"}}`,
+		"c.json": `{` + s.options + `"domain":"acme.okta.com","stream_set":"` + string(s.set) + `","credentials":` + s.credentials + `}`,
 		"k.json": `{"streams":[` + strings.Join(entries, ",") + `]}`,
 		"s.json": s.state,
 	}

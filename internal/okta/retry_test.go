@@ -319,6 +319,14 @@ func TestPagesThatFailSideBySideHalveOnce(t *testing.T) {
 	})
 }
 
+func TestAStragglerDoesNotMakePagesLargerAgain(t *testing.T) {
+	e := new(endpoint)
+	for _, size := range []int{200, 100, 200} {
+		e.halve(size)
+	}
+	assert.Equal(t, 50, e.pageSize(200))
+}
+
 // signature stamps each attempt and says what a test wants of each answer.
 type signature struct {
 	signs   int

@@ -11,6 +11,37 @@ import (
 	"source-okta/internal/oktasim"
 )
 
+func TestALoopOverWhatExistsMayChangeIt(t *testing.T) {
+	o := oktasim.New(oktasim.Config{Seed: 1, Users: 1500, Groups: 20, Events: 2500, BulkEvents: 1200})
+	n := 0
+	for u := range o.Users() {
+		if n++; n%3 == 0 {
+			assert.NoError(t, o.UpdateUser(u.ID, nil))
+		}
+		if n%50 == 0 {
+			assert.NoError(t, o.DeleteUser(u.ID))
+		}
+	}
+	assert.Equal(t, 1500, n)
+	left, members, events := 0, 0, map[string]bool{}
+	for range o.Users() {
+		left++
+	}
+	assert.Equal(t, 1470, left)
+	for e := range o.Events() {
+		events[e.UUID] = true
+	}
+	assert.Len(t, events, 2500+500+2*30)
+	for range o.Memberships() {
+		members++
+	}
+	told := 0
+	for range o.Records("group_members", "") {
+		told++
+	}
+	assert.Equal(t, told, members)
+}
+
 func TestTheWorldMayChangeWhileItIsRead(t *testing.T) {
 	o := oktasim.New(oktasim.Config{Seed: 1, Users: 300, Groups: 40, Devices: 30, Events: 500, IndexLag: 1, IndexLagJitter: 1e6, Late: 0.1})
 	var wg sync.WaitGroup

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// What exists, for tests that compare it with what was read. The world is locked for reading while a sequence runs: don't
-// change it from the loop.
+// What exists, for tests that compare it with what was read. Loops over ids run without a lock, so they may make requests
+// and changes; what changes during the loop may or may not be in it.
 
 // Entity is a user, group or device that exists.
 type Entity struct {
@@ -24,37 +24,51 @@ type Event struct {
 
 // Users are all users, the deactivated ones too.
 func (o *Org) Users() iter.Seq[Entity] {
-	return func(yield func(Entity) bool) {
-		w := o.world
-		w.mu.RLock()
-		defer w.mu.RUnlock()
-		w.users.live.scan(everything(byID), func(u *user) bool {
-			return yield(Entity{ID: u.id.String(), Status: u.status, LastUpdated: instant(u.updated)})
-		})
-	}
+	return inBatches(o.world, o.world.users.live, func(u *user) Entity {
+		return Entity{ID: u.id.String(), Status: u.status, LastUpdated: instant(u.updated)}
+	})
 }
 
 // Groups are all groups, Everyone too.
 func (o *Org) Groups() iter.Seq[Entity] {
-	return func(yield func(Entity) bool) {
-		w := o.world
-		w.mu.RLock()
-		defer w.mu.RUnlock()
-		w.groups.live.scan(everything(byID), func(g *group) bool {
-			return yield(Entity{ID: g.id.String(), LastUpdated: instant(g.updated), LastMembershipUpdated: instant(g.membership)})
-		})
-	}
+	return inBatches(o.world, o.world.groups.live, func(g *group) Entity {
+		return Entity{ID: g.id.String(), LastUpdated: instant(g.updated), LastMembershipUpdated: instant(g.membership)}
+	})
 }
 
 // Devices are all devices.
 func (o *Org) Devices() iter.Seq[Entity] {
+	return inBatches(o.world, o.world.devices.live, func(d *device) Entity {
+		return Entity{ID: d.id.String(), Status: d.status, LastUpdated: instant(d.updated)}
+	})
+}
+
+const batch = 512
+
+// inBatches reads a table under the lock and hands on what it read without it.
+func inBatches[R any, P record[R]](w *world, t *table[R, P], entity func(*R) Entity) iter.Seq[Entity] {
 	return func(yield func(Entity) bool) {
-		w := o.world
-		w.mu.RLock()
-		defer w.mu.RUnlock()
-		w.devices.live.scan(everything(byID), func(d *device) bool {
-			return yield(Entity{ID: d.id.String(), Status: d.status, LastUpdated: instant(d.updated)})
-		})
+		s := everything(byID)
+		rows := make([]Entity, 0, batch)
+		for {
+			rows = rows[:0]
+			w.mu.RLock()
+			t.scan(s, func(r *R) bool {
+				rows = append(rows, entity(r))
+				at := byID.place(P(r).hd())
+				s.after = &at
+				return len(rows) < batch
+			})
+			w.mu.RUnlock()
+			for _, e := range rows {
+				if !yield(e) {
+					return
+				}
+			}
+			if len(rows) < batch {
+				return
+			}
+		}
 	}
 }
 
@@ -62,19 +76,29 @@ func (o *Org) Devices() iter.Seq[Entity] {
 func (o *Org) Memberships() iter.Seq2[string, string] {
 	return func(yield func(string, string) bool) {
 		w := o.world
-		w.mu.RLock()
-		defer w.mu.RUnlock()
-		w.groups.live.scan(everything(byID), func(g *group) bool {
-			ok := true
-			w.eachMember(g.n, 0, func(_, n int) bool {
-				if _, gone := w.users.live.over[n]; gone && w.users.live.over[n] == nil {
-					return true
+		for g := range o.Groups() {
+			for from, more := 0, true; more; {
+				var users []string
+				w.mu.RLock()
+				more = false
+				if group := w.groupByID(g.ID); group != nil {
+					w.eachMember(group.n, from, func(position, n int) bool {
+						if u, changed := w.users.live.over[n]; !changed || u != nil {
+							users = append(users, w.userID(n).String())
+						}
+						from = position + 1
+						more = len(users) == batch
+						return !more
+					})
 				}
-				ok = yield(g.id.String(), w.userID(n).String())
-				return ok
-			})
-			return ok
-		})
+				w.mu.RUnlock()
+				for _, u := range users {
+					if !yield(g.ID, u) {
+						return
+					}
+				}
+			}
+		}
 	}
 }
 
@@ -82,19 +106,41 @@ func (o *Org) Memberships() iter.Seq2[string, string] {
 func (o *Org) Events() iter.Seq[Event] {
 	return func(yield func(Event) bool) {
 		w := o.world
-		w.mu.RLock()
-		defer w.mu.RUnlock()
 		now := millis(o.Now())
 		kept := now - logRetention.Milliseconds()
-		w.eachPersisted(kept, now, func(e *event) bool {
-			if e.published < kept {
+		for from, more := (logPosition{at: kept}), true; more; {
+			var events []Event
+			skip := from.given
+			w.mu.RLock()
+			more = false
+			w.eachPersisted(from.at, now, func(e *event) bool {
+				if skip > 0 && e.persisted == from.at {
+					skip--
+					return true
+				}
+				if len(events) == batch {
+					more = true
+					return false
+				}
+				if e.persisted != from.at {
+					from = logPosition{at: e.persisted}
+				}
+				from.given++
+				if e.published >= kept {
+					events = append(events, Event{
+						UUID: string(w.appendUUID(nil, e.n)), Type: e.kind.name,
+						Published: instant(e.published), Persisted: instant(e.persisted),
+					})
+				}
 				return true
-			}
-			return yield(Event{
-				UUID: string(w.appendUUID(nil, e.n)), Type: e.kind.name,
-				Published: instant(e.published), Persisted: instant(e.persisted),
 			})
-		})
+			w.mu.RUnlock()
+			for _, e := range events {
+				if !yield(e) {
+					return
+				}
+			}
+		}
 	}
 }
 
@@ -115,7 +161,7 @@ func Streams() []string {
 }
 
 // Records are all records of a stream as a client of origin ("": Config.Origin) would read them, users with every status.
-// A stream that isn't one of Streams has none.
+// A stream that isn't one of Streams has none. The world stands still during the loop: make no requests or changes in it.
 func (o *Org) Records(stream, origin string) iter.Seq[Record] {
 	if origin == "" {
 		origin = o.config.Origin
