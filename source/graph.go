@@ -8,12 +8,12 @@ import (
 	"source-okta/streams"
 )
 
-// spawn runs f beside the others. A panic in it fails the run and not the process.
+// spawn runs f beside the others. A panic in it ends the run with a TRACE ERROR, and not the process.
 func (r *reading) spawn(f func()) {
 	r.wg.Go(func() {
 		defer func() {
 			if p := recover(); p != nil {
-				r.abort(panicked(p))
+				r.cancel(panicked(p))
 			}
 		}()
 		f()

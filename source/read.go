@@ -34,6 +34,7 @@ type reading struct {
 	// refused are the scopes that Okta did not grant; the streams that need them are not asked for.
 	refused map[string]bool
 	wanted  map[*streams.Stream]*airbyte.ConfiguredStream
+	cancel  context.CancelCauseFunc
 	wg      sync.WaitGroup
 	probe   sync.Once // asks whether the app has an admin role
 	noRole  bool
@@ -87,6 +88,7 @@ func (r *reading) readStreams(ctx context.Context) error {
 	r.warnStartDate()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	r.cancel = cancel
 	beats := make(chan struct{})
 	go func() {
 		defer close(beats)
