@@ -244,7 +244,7 @@ func TestNoSecretIsEverShown(t *testing.T) {
 		"403": func(req *http.Request) *http.Response { return echo(req, 403) },
 		"400": func(req *http.Request) *http.Response { return echo(req, 400) },
 		"404": func(req *http.Request) *http.Response { return echo(req, 404) },
-		"302": func(req *http.Request) *http.Response { return redirect(req) },
+		"302": redirect,
 		"503": func(req *http.Request) *http.Response { return echo(req, 503) },
 		"HTML": func(req *http.Request) *http.Response {
 			return answer(req, 200, "<html>"+req.Header.Get("Authorization"))

@@ -53,9 +53,15 @@ func (c *connector) check(ctx context.Context, cfg *config, err error) error {
 	return nil
 }
 
-func (c *connector) diagnose(ctx context.Context, cfg *config) error {
+func (c *connector) diagnose(ctx context.Context, cfg *config) (err error) {
+	whole := ctx
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
+	defer func() {
+		if err != nil && ctx.Err() != nil && whole.Err() == nil {
+			err = &failure{kind: airbyte.TransientError, message: fmt.Sprintf("Okta did not answer within %s. Try again later.", checkTime), internal: err.Error()}
+		}
+	}()
 	families := familiesOf(cfg.streams())
 	var scopes []string
 	for _, f := range families {

@@ -133,11 +133,13 @@ type simRead struct {
 	state   string
 	// credentials are those of the config; empty: the org's API token.
 	credentials string
+	onLine      func(line []byte)
 }
 
 func (s simRead) run(t testing.TB, org http.RoundTripper) *tape {
 	t.Helper()
 	p := newTape(t)
+	p.onLine = s.onLine
 	if s.set == "" {
 		s.set = streams.SetCore
 	}

@@ -40,10 +40,11 @@ const secretVariable = "OKTA_CLIENT_SECRET"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	os.Exit(run(ctx, env{
+	code := run(ctx, env{
 		args: os.Args[1:], stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, open: openBrowser, transport: okta.NewTransport(),
-	}))
+	})
+	stop()
+	os.Exit(code)
 }
 
 // env is what a run needs from outside.
@@ -247,7 +248,7 @@ func refused(query url.Values) error {
 		"access_denied": "sign in as somebody whom the app is assigned to, and consent",
 		"invalid_scope": "grant the scopes in the app (Okta API Scopes), or ask for fewer with -scopes",
 	}[code]
-	return fmt.Errorf("Okta did not consent (%.60q: %.300q): %s", code, query.Get("error_description"),
+	return fmt.Errorf("no consent from Okta (%.60q: %.300q): %s", code, query.Get("error_description"),
 		cmp.Or(remedy, "check that the app is a web app with the grant types Authorization Code and Refresh Token"))
 }
 
@@ -259,5 +260,5 @@ func openBrowser(address string) error {
 	case "windows":
 		name, args = "rundll32", []string{"url.dll,FileProtocolHandler", address}
 	}
-	return exec.Command(name, args...).Start()
+	return exec.CommandContext(context.Background(), name, args...).Start()
 }

@@ -427,7 +427,7 @@ func TestAPanicInAPageLeavesTheEmitterUsable(t *testing.T) {
 	users := e.Stream("users")
 	assert.Panics(t, func() {
 		users.Begin()
-		defer users.End() //nolint:errcheck // the panic is the point
+		defer users.End()
 		users.Record("", "")
 	})
 	assert.Panics(t, func() { e.State(users, json.RawMessage(`{"a":`)) }, "a state that is no JSON")

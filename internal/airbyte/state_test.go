@@ -60,8 +60,10 @@ func TestTheStateOfEveryEraIsRead(t *testing.T) {
 			{"type":"STREAM","stream":{"stream_descriptor":{"name":"logs"},"stream_state":` + logs + `}},
 			{"type":"STREAM","stream":{"stream_descriptor":{"name":"users"},"stream_state":` + users + `}},
 			{"type":"STREAM","stream":{"stream_descriptor":{"name":"logs"},"stream_state":{}}}]`, map[string]string{"users": users}},
-		"markers of full refresh": {`[{"type":"STREAM","stream":{"stream_descriptor":{"name":"users"},"stream_state":{"__ab_no_cursor_state_message":true}}}]`,
-			map[string]string{"users": `{"__ab_no_cursor_state_message":true}`}},
+		"markers of full refresh": {
+			`[{"type":"STREAM","stream":{"stream_descriptor":{"name":"users"},"stream_state":{"__ab_no_cursor_state_message":true}}}]`,
+			map[string]string{"users": `{"__ab_no_cursor_state_message":true}`},
+		},
 		"no file at all": {"", nil},
 		"white space":    {" \n", nil},
 		"null":           {"null", nil},

@@ -188,7 +188,7 @@ func (o *fakeOrg) checkAssertion(form url.Values, req *http.Request) string {
 	if form.Get("client_assertion_type") != "urn:ietf:params:oauth:client-assertion-type:jwt-bearer" {
 		return "client_assertion_type is wrong"
 	}
-	signed, err := jose.ParseSigned(form.Get("client_assertion"), sigAlgs)
+	signed, err := jose.ParseSignedCompact(form.Get("client_assertion"), sigAlgs)
 	if err != nil {
 		return err.Error()
 	}
@@ -234,7 +234,7 @@ func (o *fakeOrg) checkProof(req *http.Request, kind, accessToken string) (thumb
 	if len(proofs) != 1 {
 		return "", "The DPoP proof JWT header is missing."
 	}
-	signed, err := jose.ParseSigned(proofs[0], sigAlgs)
+	signed, err := jose.ParseSignedCompact(proofs[0], sigAlgs)
 	if err != nil {
 		return "", err.Error()
 	}

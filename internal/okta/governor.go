@@ -221,7 +221,7 @@ func (b *bucket) check(now time.Time, share int) (verdict, time.Time) {
 	case exhausted:
 		return full, w.end
 	case left == 1 && w.reset != 0 && b.limit >= scoutMinLimit && !b.line[0].call.req.NoWait:
-		if at := b.scout(now); now.Before(at) {
+		if at := b.scout(); now.Before(at) {
 			return held, at
 		}
 	}
@@ -232,7 +232,7 @@ func (b *bucket) check(now time.Time, share int) (verdict, time.Time) {
 // clients take of it; the last one, if held back until shortly before the end, sees it all. Nobody loses by that as long as
 // others want to go too, who cannot before the next window anyway. One that seems to be alone is held only for as long as it
 // takes to be sure, or where there are other clients to look out for.
-func (b *bucket) scout(now time.Time) time.Time {
+func (b *bucket) scout() time.Time {
 	at := b.window.end.Add(-scoutLead - b.latency)
 	wanted := len(b.line) > 1 || b.pending > 0 || b.last.others(b.strays) > 0 || b.window.taken(b.pending) > 0
 	if sure := b.line[0].since.Add(scoutPatience); !wanted && sure.Before(at) {

@@ -273,8 +273,17 @@ func TestTheTimeForManyPagesIsWithinFivePercentOfTheLowerBound(t *testing.T) {
 
 func TestTheBudgetIsTheShareOfTheLimitButLeavesFivePercentToOthers(t *testing.T) {
 	for _, row := range []struct{ limit, share, budget int }{
-		{100, 80, 80}, {100, 29, 29}, {100, 100, 95}, {600, 95, 570}, {600, 96, 570}, {10, 80, 8},
-		{1, 80, 1}, {1, 1, 1}, {3, 50, 1}, {50, 1, 1}, {1000, 5, 50},
+		{100, 80, 80},
+		{100, 29, 29},
+		{100, 100, 95},
+		{600, 95, 570},
+		{600, 96, 570},
+		{10, 80, 8},
+		{1, 80, 1},
+		{1, 1, 1},
+		{3, 50, 1},
+		{50, 1, 1},
+		{1000, 5, 50},
 	} {
 		t.Run(fmt.Sprintf("limit %d share %d", row.limit, row.share), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -293,8 +302,10 @@ func TestAnotherClientThatTakesThirtyPercentIsSeenAndGivenWayTo(t *testing.T) {
 		t.Run(fmt.Sprintf("share %d", row.share), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				const limit = 600
-				m := &meter{limit: limit, window: time.Minute, latency: 100 * time.Millisecond,
-					other: func(_ int, elapsed time.Duration) int { return int(limit * 3 / 10 * elapsed / time.Minute) }}
+				m := &meter{
+					limit: limit, window: time.Minute, latency: 100 * time.Millisecond,
+					other: func(_ int, elapsed time.Duration) int { return int(limit * 3 / 10 * elapsed / time.Minute) },
+				}
 				walks(t, clientOf(m, share(row.share)), listOf("users"), 8, limit*row.share/100*6)
 				ours, refused := m.spent("users")
 				assert.LessOrEqual(t, refused, 1, "in the first window only, when nothing is known of it")
@@ -309,8 +320,10 @@ func TestAnotherClientThatTakesThirtyPercentIsSeenAndGivenWayTo(t *testing.T) {
 
 func TestAClientThatTakesNearlyAllLeavesUsATenth(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := &meter{limit: 200, window: time.Minute, latency: 50 * time.Millisecond,
-			other: func(int, time.Duration) int { return 178 }}
+		m := &meter{
+			limit: 200, window: time.Minute, latency: 50 * time.Millisecond,
+			other: func(int, time.Duration) int { return 178 },
+		}
 		walks(t, clientOf(m), listOf("users"), 4, 60)
 		ours, refused := m.spent("users")
 		assert.Zero(t, refused)
@@ -327,10 +340,12 @@ func TestOthersThatTakeTheirPartLateInTheWindowAreFoundWithinAFewWindows(t *test
 		t.Run(fmt.Sprintf("%d percent", percent), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				const limit = 600
-				m := &meter{limit: limit, window: time.Minute, latency: 100 * time.Millisecond,
+				m := &meter{
+					limit: limit, window: time.Minute, latency: 100 * time.Millisecond,
 					other: func(_ int, elapsed time.Duration) int {
 						return limit * percent / 100 * int(min(5*time.Second, max(0, elapsed-20*time.Second))/time.Millisecond) / 5000
-					}}
+					},
+				}
 				c := clientOf(m)
 				walks(t, c, listOf("users"), 8, 2200)
 				_, before := m.spent("users")
@@ -509,13 +524,15 @@ func TestOneSlowWalkHoldsNobody(t *testing.T) {
 func TestAWindowsRefusalHoldsEveryWalkOfTheBucketOnceTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		refuse := true
-		m := &meter{limit: 100, window: time.Minute, latency: 10 * time.Millisecond,
+		m := &meter{
+			limit: 100, window: time.Minute, latency: 10 * time.Millisecond,
 			other: func(_ int, elapsed time.Duration) int {
 				if refuse && elapsed > 30*time.Second {
 					return 100
 				}
 				return 0
-			}}
+			},
+		}
 		var told []string
 		c := clientOf(m, func(o *Options) { o.OnWait = func(bucket string, _ time.Time) { told = append(told, bucket) } })
 		walks(t, c, listOf("users"), 5, 10)
@@ -811,8 +828,10 @@ func TestNothingIsSentWhenNothingRemainsInAKnownWindow(t *testing.T) {
 	for _, others := range []int{96, 93} { // less than the budget's tenth remains, which is not enough for all that wait
 		t.Run(strconv.Itoa(others), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				m := &meter{limit: 100, window: time.Minute, latency: 500 * time.Millisecond,
-					other: func(int, time.Duration) int { return others }}
+				m := &meter{
+					limit: 100, window: time.Minute, latency: 500 * time.Millisecond,
+					other: func(int, time.Duration) int { return others },
+				}
 				walks(t, clientOf(m, share(100)), listOf("users"), 9, 12)
 				_, refused := m.spent("users")
 				assert.Zero(t, refused)
@@ -967,8 +986,10 @@ func TestOneAbsurdAnswerDoesNotSpoilTheRest(t *testing.T) {
 
 func TestALimitWithoutResetIsTakenToBePerMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := &meter{limit: 100, window: time.Minute, latency: 10 * time.Millisecond,
-			alter: func(h http.Header, _ time.Time) { h.Del("X-Rate-Limit-Reset") }}
+		m := &meter{
+			limit: 100, window: time.Minute, latency: 10 * time.Millisecond,
+			alter: func(h http.Header, _ time.Time) { h.Del("X-Rate-Limit-Reset") },
+		}
 		walks(t, clientOf(m), listOf("users"), 4, 200)
 		assert.InDelta(t, 2*time.Minute, time.Since(onTheMinute()), float64(10*time.Second))
 		_, refused := m.spent("users")

@@ -117,7 +117,7 @@ func TestEveryFormOfPrivateKeySignsAssertionsThatVerify(t *testing.T) {
 				})
 				require.NoError(t, err)
 				require.NoError(t, auth.Login(t.Context()))
-				signed, err := jose.ParseSigned(o.posts[0].Get("client_assertion"), sigAlgs)
+				signed, err := jose.ParseSignedCompact(o.posts[0].Get("client_assertion"), sigAlgs)
 				require.NoError(t, err)
 				assert.Equal(t, string(c.alg), signed.Signatures[0].Header.Algorithm)
 				if strings.HasPrefix(name, "JWK") {

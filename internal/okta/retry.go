@@ -189,6 +189,10 @@ func (k *call) read(resp *http.Response) error {
 		return fault(err)
 	}
 	items, whole, err := k.req.items(body, records)
+	if err != nil && k.req.Public {
+		// No org answers so, and asking again will not make one.
+		return &Error{Class: Unexpected, Status: resp.StatusCode, Path: k.at.Path, Err: err}
+	}
 	if err != nil {
 		return fault(err)
 	}

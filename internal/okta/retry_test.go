@@ -163,7 +163,8 @@ func TestRateLimitsDoNotUseUpTheRetries(t *testing.T) {
 		}
 		s := &script{}
 		for range 5 {
-			s.steps = append(s.steps, limited, gives(503, ""), limited)
+			again := limited
+			s.steps = append(s.steps, limited, gives(503, ""), again)
 		}
 		s.steps = append(s.steps, gives(200, `[]`))
 		_, err := clientOf(s).Get(t.Context(), listOf("users"))

@@ -45,8 +45,10 @@ func TestASimulatedOrgIsReadAtItsLimitWithoutARefusal(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				const limit, window = 100, 15 * time.Second
-				o := oktasim.New(oktasim.Config{Seed: 3, Groups: 60, Users: 400, Window: window, OtherShare: row.other,
-					Latency: 60 * time.Millisecond, Limits: map[string]int{oktasim.BucketGroups: limit}})
+				o := oktasim.New(oktasim.Config{
+					Seed: 3, Groups: 60, Users: 400, Window: window, OtherShare: row.other,
+					Latency: 60 * time.Millisecond, Limits: map[string]int{oktasim.BucketGroups: limit},
+				})
 				c := clientFor(o, row.share)
 				var groups []string
 				require.NoError(t, chain(t, c, rules, func(p *okta.Page) { groups = append(groups, p.Items...) }))
@@ -72,7 +74,8 @@ func TestASimulatedOrgIsReadAtItsLimitWithoutARefusal(t *testing.T) {
 
 func TestEveryRecordOfASimulatedOrgComesExactlyOnceWhateverFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		o := oktasim.New(oktasim.Config{Seed: 4, Users: 3000, Window: 15 * time.Second, Latency: 50 * time.Millisecond, Concurrency: 4,
+		o := oktasim.New(oktasim.Config{
+			Seed: 4, Users: 3000, Window: 15 * time.Second, Latency: 50 * time.Millisecond, Concurrency: 4,
 			Limits: map[string]int{oktasim.BucketUsers: 40}, TokenPercent: 50,
 			Faults: []oktasim.Fault{
 				{Kind: oktasim.FaultStatus, Status: 503, Probability: 0.04},
@@ -81,7 +84,8 @@ func TestEveryRecordOfASimulatedOrgComesExactlyOnceWhateverFails(t *testing.T) {
 				{Kind: oktasim.FaultHTML, Probability: 0.04},
 				{Kind: oktasim.FaultEmpty, Probability: 0.03},
 				{Kind: oktasim.FaultWrongJSON, Probability: 0.03},
-			}})
+			},
+		})
 		c := clientFor(o, 0)
 		want := map[string]int{}
 		for u := range o.Users() {

@@ -61,7 +61,7 @@ func (a *authServer) checkProof(now time.Time, r *http.Request, kind, token stri
 	if len(proofs) == 0 {
 		return "", "The DPoP proof JWT header is missing."
 	}
-	signed, err := jose.ParseSigned(proofs[0], signatures)
+	signed, err := jose.ParseSignedCompact(proofs[0], signatures)
 	if err != nil || len(proofs) > 1 || len(signed.Signatures) != 1 {
 		return "", "The DPoP proof JWT is malformed."
 	}

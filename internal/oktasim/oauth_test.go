@@ -28,7 +28,7 @@ import (
 
 const tokenURL = origin + "/oauth2/v1/token"
 
-var newKey = sync.OnceValue(func() *ecdsa.PrivateKey { return mustKey() })
+var newKey = sync.OnceValue(mustKey)
 
 func mustKey() *ecdsa.PrivateKey {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

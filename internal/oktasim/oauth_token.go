@@ -194,7 +194,7 @@ func (a *authServer) asserted(c *call, form url.Values) (*OAuthApp, *apiError) {
 	if form.Get("client_assertion_type") != assertionType {
 		return invalid("The client_assertion_type is invalid.")
 	}
-	signed, err := jose.ParseSigned(form.Get("client_assertion"), signatures)
+	signed, err := jose.ParseSignedCompact(form.Get("client_assertion"), signatures)
 	if err != nil || len(signed.Signatures) != 1 {
 		return invalid("The client_assertion is not a valid JWT.")
 	}
