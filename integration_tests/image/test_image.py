@@ -51,7 +51,9 @@ def folder(tmp_path):
 
 
 def docker(*args, **options):
-    return subprocess.run(["docker", "run", "--rm", "--network=host", *args], capture_output=True, text=True, timeout=300, **options)
+    return subprocess.run(
+        ["docker", "run", "--rm", "--network=host", *args], capture_output=True, text=True, timeout=300, **options
+    )
 
 
 def messages(text):
@@ -117,11 +119,25 @@ def test_docker_run_does_the_four_verbs(image, org, folder):
     records = Counter(m["record"]["stream"] for m in messages(read.stdout) if m["type"] == "RECORD")
     assert set(records) == {s["name"] for s in catalog["streams"]}
     assert records["users"] == org.size("users")
-    states = {m["state"]["stream"]["stream_descriptor"]["name"]: m["state"] for m in messages(read.stdout) if m["type"] == "STATE"}
+    states = {
+        m["state"]["stream"]["stream_descriptor"]["name"]: m["state"]
+        for m in messages(read.stdout)
+        if m["type"] == "STATE"
+    }
     assert set(states) == set(records)
 
     (folder / "state.json").write_text(json.dumps(list(states.values())))
-    again = verb(image, folder, "read", "--config", "/data/config.json", "--catalog", "/data/catalog.json", "--state", "/data/state.json")
+    again = verb(
+        image,
+        folder,
+        "read",
+        "--config",
+        "/data/config.json",
+        "--catalog",
+        "/data/catalog.json",
+        "--state",
+        "/data/state.json",
+    )
     assert again.returncode == 0
     repeated = Counter(m["record"]["stream"] for m in messages(again.stdout) if m["type"] == "RECORD")
     assert not {"users", "groups", "logs", "devices"} & set(repeated), "an unchanged org has nothing new"
@@ -138,7 +154,9 @@ def test_a_sigterm_to_the_container_is_not_a_success(image, org, folder):
     ) as run:  # fmt: skip
         # A full pipe that nobody empties holds the read until the signal comes.
         first = run.stdout.readline()
-        subprocess.run(["docker", "kill", "--signal=TERM", "source-okta-sigterm"], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            ["docker", "kill", "--signal=TERM", "source-okta-sigterm"], check=True, stdout=subprocess.DEVNULL
+        )
         rest = run.stdout.read()
         code = run.wait(timeout=60)
     assert code == 128 + signal.SIGTERM
@@ -154,7 +172,11 @@ def on_platform(image, folder, command, *options, poll=10):
 @pytest.mark.parametrize("options", [[], ROOTLESS], ids=["as the image's user", "rootless"])
 def test_the_platform_script_does_check_discover_and_spec(image, org, folder, options):
     (folder / "connectionConfiguration.json").write_text(json.dumps(org.config(stream_set="core")))
-    for args, kind in [("spec", "SPEC"), ("check --config connectionConfiguration.json", "CONNECTION_STATUS"), ("discover --config connectionConfiguration.json", "CATALOG")]:
+    for args, kind in [
+        ("spec", "SPEC"),
+        ("check --config connectionConfiguration.json", "CONNECTION_STATUS"),
+        ("discover --config connectionConfiguration.json", "CATALOG"),
+    ]:
         command = on_platform(image, folder, f'eval "$AIRBYTE_ENTRYPOINT {args}" > jobOutput.json', *options)
         run = subprocess.run(command, capture_output=True, text=True, timeout=120)
         assert run.returncode == 0, run.stdout + run.stderr
@@ -188,7 +210,10 @@ class Pipes:
 def test_the_platform_script_reads_through_fifos_and_goes_on_from_its_state(image, org, folder, options):
     config = org.config(stream_set="compatible")
     (folder / "connectorConfig.json").write_text(json.dumps(config))
-    catalog = only(docker(f"--volume={folder}:/source:ro", image, "discover", "--config", "/source/connectorConfig.json").stdout, "CATALOG")["catalog"]
+    catalog = only(
+        docker(f"--volume={folder}:/source:ro", image, "discover", "--config", "/source/connectorConfig.json").stdout,
+        "CATALOG",
+    )["catalog"]
     (folder / "catalog.json").write_text(json.dumps(configure(catalog)))
 
     pipes = Pipes(folder)
@@ -219,7 +244,10 @@ def test_the_platform_script_reads_through_fifos_and_goes_on_from_its_state(imag
 
 def test_a_cancelled_read_on_the_platform_ends_at_once(image, org, folder):
     (folder / "connectorConfig.json").write_text(json.dumps(org.config(stream_set="core")))
-    catalog = only(docker(f"--volume={folder}:/source:ro", image, "discover", "--config", "/source/connectorConfig.json").stdout, "CATALOG")["catalog"]
+    catalog = only(
+        docker(f"--volume={folder}:/source:ro", image, "discover", "--config", "/source/connectorConfig.json").stdout,
+        "CATALOG",
+    )["catalog"]
     (folder / "catalog.json").write_text(json.dumps(configure(catalog)))
     for name in ("stdout", "stderr"):
         os.mkfifo(folder / name)

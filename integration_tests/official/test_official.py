@@ -25,6 +25,21 @@ def catalog(messages):
     return found
 
 
+def write_catalog(folder, streams, mode):
+    """Configures the streams, with the mode where they have it."""
+    configured = [
+        {
+            "stream": s,
+            "sync_mode": mode if mode in s["supported_sync_modes"] else "full_refresh",
+            "destination_sync_mode": "append",
+            "cursor_field": s.get("default_cursor_field", []),
+            "primary_key": s["source_defined_primary_key"],
+        }
+        for s in streams
+    ]
+    (folder / "catalog.json").write_text(json.dumps({"streams": configured}))
+
+
 @pytest.fixture
 def official_config(tmp_path):
     """A config as the official connector asks for it. Its discover calls nobody, so any sub-domain will do."""
@@ -51,7 +66,7 @@ def test_discover_answers_the_official_catalog(binaries, official_config):
     code, ours = run(binaries / "source-okta", "discover", "--config", official_config)
     assert code == 0
     assert [s["name"] for s in catalog(ours)["streams"]] == [s["name"] for s in catalog(theirs)["streams"]]
-    for our, their in zip(catalog(ours)["streams"], catalog(theirs)["streams"]):
+    for our, their in zip(catalog(ours)["streams"], catalog(theirs)["streams"], strict=True):
         # Airbyte compares schemas as JSON, and in them even the order of types.
         assert our == their, their["name"]
 
@@ -60,14 +75,11 @@ def test_discover_answers_the_official_catalog(binaries, official_config):
 def test_read_takes_a_catalog_that_the_official_discover_made(binaries, official_config, org, tmp_path, mode):
     _, theirs = run(OFFICIAL, "discover", "--config", official_config)
     streams = catalog(theirs)["streams"]
-    (tmp_path / "catalog.json").write_text(json.dumps({
-        "streams": [
-            {"stream": s, "sync_mode": mode if mode in s["supported_sync_modes"] else "full_refresh", "destination_sync_mode": "append"}
-            for s in streams
-        ]
-    }))  # fmt: skip
+    write_catalog(tmp_path, streams, mode)
     (tmp_path / "config.json").write_text(json.dumps(json.loads(official_config.read_text()) | {"domain": org.url}))
-    code, messages = run(binaries / "source-okta", "read", "--config", tmp_path / "config.json", "--catalog", tmp_path / "catalog.json")
+    code, messages = run(
+        binaries / "source-okta", "read", "--config", tmp_path / "config.json", "--catalog", tmp_path / "catalog.json"
+    )
     assert code == 0, [m for m in messages if m["type"] in ("TRACE", "LOG")][-20:]
     records = Counter(m["record"]["stream"] for m in messages if m["type"] == "RECORD")
     assert records == {s["name"]: org.size(s["name"]) for s in streams}
@@ -92,13 +104,7 @@ def test_a_state_makes_the_round_trip_from_ours_to_the_official_connector_and_ba
 ):
     org, env = proxied
     _, discovered = run(OFFICIAL, "discover", "--config", official_config)
-    (tmp_path / "catalog.json").write_text(json.dumps({
-        "streams": [
-            {"stream": s, "sync_mode": "incremental", "destination_sync_mode": "append_dedup",
-             "cursor_field": s["default_cursor_field"], "primary_key": s["source_defined_primary_key"]}
-            for s in catalog(discovered)["streams"] if s["name"] in INCREMENTAL
-        ]
-    }))  # fmt: skip
+    write_catalog(tmp_path, [s for s in catalog(discovered)["streams"] if s["name"] in INCREMENTAL], "incremental")
 
     def read(connector, state):
         """Answers with the keys of the records by stream, and the state to go on from."""

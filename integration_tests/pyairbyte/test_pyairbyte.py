@@ -1,7 +1,7 @@
 """PyAirbyte loads a simulated org into DuckDB, with the connector as an executable and as an image."""
 
 import json
-import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -26,11 +26,13 @@ def cache(tmp_path):
     return ab.DuckDBCache(db_path=tmp_path / "okta.duckdb")
 
 
+INCREMENTAL = {"users", "groups", "logs", "devices"}
+
+
 def brought(cache, stream, since):
     """The keys of the rows that came after an instant: a row that comes again is stamped again."""
     table = cache[stream].to_pandas()
-    key = "uuid" if stream == "logs" else "id"
-    return set(table[table["_airbyte_extracted_at"] > since][key]), table["_airbyte_extracted_at"].max()
+    return set(table[table["_airbyte_extracted_at"] > since]["uuid" if stream == "logs" else "id"])
 
 
 def versions(org, stream):
@@ -58,19 +60,17 @@ def test_all_streams_are_loaded_and_a_second_read_brings_only_what_changed(sourc
 
     # Nothing changed: of the incremental streams nothing comes, of the others everything again.
     result = source.read(cache=cache)
-    for stream in ("users", "groups", "logs", "devices"):
-        again, _ = brought(cache, stream, latest[stream])
-        assert again == set(), stream
-    assert result.processed_records == sum(org.size(s) for s in result.streams if s not in ("users", "groups", "logs", "devices"))
+    for stream in INCREMENTAL:
+        assert brought(cache, stream, latest[stream]) == set(), stream
+    assert result.processed_records == sum(org.size(stream) for stream in set(result.streams) - INCREMENTAL)
 
-    before = {stream: versions(org, stream) for stream in ("users", "groups", "logs")}
+    before = {stream: versions(org, stream) for stream in INCREMENTAL}
     assert org.mutate(60)
     source.read(cache=cache)
     for stream, old in before.items():
         changed = {key for key, version in versions(org, stream).items() if old.get(key) != version}
         assert changed, f"the org moved on without a change of {stream}"
-        came, _ = brought(cache, stream, latest[stream])
-        assert came == changed, stream
+        assert brought(cache, stream, latest[stream]) == changed, stream
 
 
 def test_three_streams_of_an_unchanged_org_bring_no_record_at_all(source, cache):
@@ -95,13 +95,15 @@ def pyab(tmp_path):
 
 def test_pyab_validate_finds_the_connector_sound(pyab, binaries, org, tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(org.config(stream_set="core")))
-    assert "on_forbidden" in pyab("validate", f"--connector={binaries / 'source-okta'}", f"--config={tmp_path / 'config.json'}")
+    assert "on_forbidden" in pyab(
+        "validate", f"--connector={binaries / 'source-okta'}", f"--config={tmp_path / 'config.json'}"
+    )
 
 
 def test_pyab_benchmark_reads_every_stream(pyab, binaries, org, tmp_path, dev_null):
     (tmp_path / "config.json").write_text(json.dumps(org.config(stream_set="core")))
     output = pyab("benchmark", f"--source={binaries / 'source-okta'}", f"--config={tmp_path / 'config.json'}")
-    assert f"for {STREAMS} out of {STREAMS} expected streams" in output
+    assert re.search(rf"Completed `source-okta -> destination-dev-null` sync at .* \({STREAMS} streams\)", output)
 
 
 @pytest.fixture(scope="session")
@@ -115,7 +117,7 @@ def dev_null(image, tmp_path_factory):
     (context / "run").write_text(DEV_NULL)
     (context / "run").chmod(0o755)
     (context / "Dockerfile").write_text(f'FROM {image}\nCOPY run /run-dev-null\nENTRYPOINT ["/run-dev-null"]\n')
-    subprocess.run(["docker", "build", "-q", "-t", name, context], check=True, env=os.environ)
+    subprocess.run(["docker", "build", "-q", "-t", name, context], check=True)
     yield
     subprocess.run(["docker", "image", "rm", name], check=True, stdout=subprocess.DEVNULL)
 
