@@ -217,6 +217,10 @@ type ascent struct {
 	err     error
 }
 
+// maxInHand bounds the pages that the chains of one list have in hand, in bytes: more would not be faster, since handing
+// them on is the processor's work.
+const maxInHand = 12 << 20
+
 // maxWindow is how many records one search is paged through: Okta's searches have ended at 50,000.
 const maxWindow = 40_000
 
@@ -235,6 +239,10 @@ type window struct {
 }
 
 func (a *ascent) read(ctx context.Context) error {
+	if t := a.n.tracker; t != nil {
+		t.sorts(true)
+		defer t.sorts(false)
+	}
 	w := &window{lo: a.lo, claimed: a.lo}
 	if !a.open {
 		w.hi = a.end
@@ -289,7 +297,7 @@ func (a *ascent) search(ctx context.Context, w *window) error {
 			next = nil
 		}
 		a.delivered(w, next == nil)
-		a.widen(ctx)
+		a.widen(ctx, page.Bytes)
 	}
 	return nil
 }
@@ -388,8 +396,8 @@ func (a *ascent) delivered(w *window, done bool) {
 	}
 }
 
-// widen starts another chain while the bucket has room for more than those that run.
-func (a *ascent) widen(ctx context.Context) {
+// widen starts another chain while the bucket has room for more than those that run, and memory for their pages.
+func (a *ascent) widen(ctx context.Context, pageBytes int) {
 	for {
 		a.mu.Lock()
 		running := 0
@@ -399,7 +407,7 @@ func (a *ascent) widen(ctx context.Context) {
 			}
 		}
 		a.mu.Unlock()
-		if a.whole || a.last || !a.n.r.client.Spare(a.n.s.Bucket, running) {
+		if a.whole || a.last || running*pageBytes >= maxInHand || !a.n.r.client.Spare(a.n.s.Bucket, running) {
 			return
 		}
 		w := a.cut()

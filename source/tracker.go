@@ -40,6 +40,7 @@ type tracker struct {
 	recent     recentRecords
 	recentAlso recentRecords
 	pages      int
+	sorted     bool // pages are, as an ascent's
 	sent       time.Time
 }
 
@@ -90,6 +91,13 @@ func (t *tracker) emit(items []string) error {
 	defer t.mu.Unlock()
 	t.look(items)
 	records := t.n.proj.apply(items)
+	if old := t.settled(items); old > 0 {
+		t.n.run()
+		if err := t.n.write(records[:old], nil); err != nil {
+			return err
+		}
+		items, records = items[old:], records[old:]
+	}
 	// The records to write move to the front of a slice of their own.
 	fresh := make([]string, 0, len(items))
 	for i, item := range items {
@@ -104,9 +112,32 @@ func (t *tracker) emit(items []string) error {
 	return t.n.write(fresh, nil)
 }
 
+// settled is how many records at the front of a sorted page need no look of their own: new ones, too old to be
+// remembered.
+func (t *tracker) settled(items []string) int {
+	c := t.n.s.Cursor
+	if !t.sorted || c.Also != "" || len(t.base.recent) > 0 {
+		return 0
+	}
+	if first := t.at(items[0]); first < t.from || first == 0 {
+		return 0
+	}
+	n := len(items)
+	for n > 0 && t.at(items[n-1]) >= t.greatest-overlap {
+		n--
+	}
+	return n
+}
+
+func (t *tracker) sorts(sorted bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.sorted = sorted
+}
+
 // look finds the greatest cursor value of a page.
 func (t *tracker) look(items []string) {
-	if t.n.s.Cursor.Ordered {
+	if t.sorted {
 		items = items[len(items)-1:]
 	}
 	for _, item := range items {

@@ -7,9 +7,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
-	"sync"
 	"time"
+	"unsafe"
 
 	"github.com/tidwall/gjson"
 )
@@ -33,22 +34,27 @@ type Page struct {
 	Header http.Header // of the answer
 }
 
-var copyBuffers = sync.Pool{New: func() any { return new([32 << 10]byte) }}
-
 // readBody reads all of r into one string, expecting about hint bytes.
 func readBody(r io.Reader, hint, most int) (string, error) {
-	var b strings.Builder
-	b.Grow(min(max(hint, 512), most))
-	buf := copyBuffers.Get().(*[32 << 10]byte)
-	defer copyBuffers.Put(buf)
-	n, err := io.CopyBuffer(&b, io.LimitReader(r, int64(most)+1), buf[:])
-	if err != nil {
-		return "", fmt.Errorf("reading the body after %d bytes: %w", n, err)
+	// One byte more than expected, so that the end is met without growing.
+	b := make([]byte, 0, min(max(hint, 512), most)+1)
+	for {
+		n, err := r.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+		if len(b) > most {
+			return "", fmt.Errorf("the body is larger than %d MiB", most>>20)
+		}
+		if errors.Is(err, io.EOF) {
+			// Nobody else has b, and nobody writes to it again: a page is megabytes, and copied often enough as it is.
+			return unsafe.String(unsafe.SliceData(b), len(b)), nil
+		}
+		if err != nil {
+			return "", fmt.Errorf("reading the body after %d bytes: %w", len(b), err)
+		}
+		if len(b) == cap(b) {
+			b = slices.Grow(b, len(b)/2)
+		}
 	}
-	if n > int64(most) {
-		return "", fmt.Errorf("the body is larger than %d MiB", most>>20)
-	}
-	return b.String(), nil
 }
 
 // items validates body whole and slices it; hint is the number of records to expect. It returns the body that the items
@@ -56,12 +62,6 @@ func readBody(r io.Reader, hint, most int) (string, error) {
 func (r Request) items(body string, hint int) (items []string, whole string, err error) {
 	if strings.TrimSpace(body) == "" {
 		return nil, "", errors.New("the body is empty")
-	}
-	if tooDeep(body) {
-		return nil, "", fmt.Errorf("the body nests deeper than %d levels", maxDepth)
-	}
-	if !gjson.Valid(body) {
-		return nil, "", errors.New("the body is not JSON")
 	}
 	if strings.IndexByte(body, '\n') >= 0 || strings.IndexByte(body, '\r') >= 0 {
 		var b bytes.Buffer
@@ -71,33 +71,29 @@ func (r Request) items(body string, hint int) (items []string, whole string, err
 		}
 		body = b.String()
 	}
-	list := gjson.Parse(body)
-	switch {
-	case r.Single:
-		if !list.IsObject() {
-			return nil, "", errors.New("the body is not an object")
-		}
+	if !r.Single && r.Items == "" {
+		items, err = scanRecords(body, hint)
+		return items, body, err
+	}
+	if tooDeep(body) {
+		return nil, "", fmt.Errorf("the body nests deeper than %d levels", maxDepth)
+	}
+	if !gjson.Valid(body) {
+		return nil, "", errors.New("the body is not JSON")
+	}
+	doc := gjson.Parse(body)
+	if !doc.IsObject() {
+		return nil, "", errors.New("the body is not an object")
+	}
+	if r.Single {
 		return []string{strings.TrimSpace(body)}, body, nil
-	case r.Items != "":
-		if !list.IsObject() {
-			return nil, "", errors.New("the body is not an object")
-		}
-		list = list.Get(gjson.Escape(r.Items))
 	}
+	list := doc.Get(gjson.Escape(r.Items))
 	if !list.IsArray() {
-		return nil, "", fmt.Errorf("the body is not a list of %s", or(r.Items, "records"))
+		return nil, "", fmt.Errorf("the body is not a list of %s", r.Items)
 	}
-	items = make([]string, 0, hint)
-	objects := true
-	list.ForEach(func(_, v gjson.Result) bool {
-		objects = v.IsObject()
-		items = append(items, v.Raw)
-		return objects
-	})
-	if !objects {
-		return nil, "", errors.New("a record in the body is not an object")
-	}
-	return items, body, nil
+	items, err = scanRecords(list.Raw, hint)
+	return items, body, err
 }
 
 // tooDeep looks closer only where brackets, which are counted at memory speed, are suspiciously many.
@@ -125,11 +121,4 @@ func tooDeep(body string) bool {
 		}
 	}
 	return false
-}
-
-func or(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
 }
