@@ -46,14 +46,21 @@ func (n *node) readLog(ctx context.Context) error {
 	seam := max(start, t.began-overlap)
 	t.backfilling(seam)
 	late := lateEvents{uuids: map[string]bool{}}
+	recent := stamp(0)
 	if err := n.poll(ctx, n.polling(seam), func(event string) {
+		recent++
 		if at := t.at(event); at < seam {
 			late.add(at, event)
 		}
 	}); err != nil {
 		return err
 	}
-	if err := n.backfill(ctx, start, seam, late); err != nil {
+	perPage := stamp(0)
+	if recent > 0 {
+		// The density of the last minutes is the first guess at that of all.
+		perPage = max(1, overlap*stamp(n.s.PageSize)/recent)
+	}
+	if err := n.backfill(ctx, start, seam, perPage, late); err != nil {
 		return err
 	}
 	// Where no event was there, the polling link still has a cursor to go with.
@@ -82,17 +89,17 @@ func (l *lateEvents) has(at stamp, event string) bool {
 func (n *node) resumeLog(ctx context.Context) error {
 	t := n.tracker
 	if t.until != 0 {
-		return n.backfill(ctx, max(t.cursor-overlap, t.began-oldestLog), t.until, lateEvents{})
+		return n.backfill(ctx, max(t.cursor-overlap, t.began-oldestLog), t.until, 0, lateEvents{})
 	}
 	return n.poll(ctx, n.follow(t.next), nil)
 }
 
 // backfill reads the events published in [from, to), whose polling link the tracker holds, and then follows that link.
-func (n *node) backfill(ctx context.Context, from, to stamp, late lateEvents) error {
+func (n *node) backfill(ctx context.Context, from, to, perPage stamp, late lateEvents) error {
 	t := n.tracker
 	t.backfilling(to)
 	a := &ascent{
-		n: n, lo: from, end: to,
+		n: n, lo: from, end: to, perPage: perPage,
 		list: func(lo, hi stamp) okta.Request {
 			req := n.list()
 			req.Verbatim = true

@@ -206,6 +206,8 @@ type ascent struct {
 	whole bool
 	// admit, if set, drops records.
 	admit func(record string) bool
+	// perPage guesses how much time a page spans, in milliseconds; 0 is no guess.
+	perPage stamp
 
 	mu      sync.Mutex
 	windows []*window
@@ -219,7 +221,7 @@ type ascent struct {
 
 // maxInHand bounds the pages that the chains of one list have in hand, in bytes: more would not be faster, since handing
 // them on is the processor's work.
-const maxInHand = 12 << 20
+const maxInHand = 16 << 20
 
 // maxWindow is how many records one search is paged through: Okta's searches have ended at 50,000.
 const maxWindow = 40_000
@@ -243,11 +245,14 @@ func (a *ascent) read(ctx context.Context) error {
 		t.sorts(true)
 		defer t.sorts(false)
 	}
-	w := &window{lo: a.lo, claimed: a.lo}
+	w := &window{lo: a.lo, claimed: a.lo, perPage: a.perPage, fresh: a.perPage > 0}
 	if !a.open {
 		w.hi = a.end
 	}
 	a.windows = []*window{w}
+	if a.perPage > 0 {
+		a.widen(ctx, 0)
+	}
 	a.walk(ctx, w)
 	a.wg.Wait()
 	if a.err != nil || !a.split || !a.open {
@@ -438,10 +443,10 @@ func (a *ascent) cut() *window {
 		if hi == 0 {
 			hi = a.end
 		}
-		if w.done || !w.fresh || hi-w.claimed < least {
+		if w.done || !w.fresh || w.perPage == 0 || hi-w.claimed < least {
 			continue
 		}
-		if left := (hi - w.claimed) / max(w.perPage, 1); left >= 2 && left > most {
+		if left := (hi - w.claimed) / w.perPage; left >= 2 && left > most {
 			most, widest = left, i
 		}
 	}
