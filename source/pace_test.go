@@ -26,7 +26,7 @@ func TestAReadIsAsFastAsTheRateLimitsAllow(t *testing.T) {
 		"alone at 80 %":                          {80, 0, 0, 1.05},
 		"beside a client of 30 %, at 60 %":       {60, 30, 1, 1.10},
 		"beside a client of 50 %, giving way":    {80, 50, 3, 0},
-		"with a token that owns half, unknowing": {100, 0, 12, 0},
+		"with a token that owns half, unknowing": {100, 0, 24, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			const window = 15 * time.Second
