@@ -37,6 +37,8 @@ class Org:
         ready = self.process.stderr.readline().split()
         assert ready[:3] == ["oktasim", "ready", "at"], ready
         self.url = ready[3]
+        # What else it said, in pairs: token, ca, refresh-token.
+        self.said = dict(zip(ready[4::2], ready[5::2]))
 
     def config(self, **options):
         """The domain as a full URL, and an API token."""

@@ -15,6 +15,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -65,6 +66,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 	f.BoolVar(&c.Empty, "empty", false, "answer every list with an empty one")
 	f.BoolVar(&c.NoGzip, "no-gzip", false, "never compress")
 	f.BoolVar(&c.RecordRequests, "record", false, "keep a request log for /_sim/requests")
+	webApp := f.String("web-app", "", "ID:SECRET of an OAuth web app that rotates its refresh tokens; the line with the address ends in one")
 	born := f.String("born", "", "RFC 3339 instant at which the base world ends (default now); needed to get the same world again")
 	useTLS := f.Bool("tls", false, "speak TLS")
 	useProxy := f.Bool("proxy", false, "be a CONNECT proxy for hosts under okta.com too, and end their TLS")
@@ -87,7 +89,13 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 		}
 		c.Born = t
 	}
-	trust := ""
+	clientID, secret, ok := strings.Cut(*webApp, ":")
+	if ok {
+		c.OAuth.Apps = append(c.OAuth.Apps, oktasim.OAuthApp{ClientID: clientID, Secret: secret, Rotate: true})
+	} else if *webApp != "" {
+		return fmt.Errorf("-web-app is %q, it must be ID:SECRET", *webApp)
+	}
+	extras := ""
 	if *useTLS || *useProxy {
 		authority, err := oktasim.NewAuthority()
 		if err != nil {
@@ -96,7 +104,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 		if err := os.WriteFile(*caFile, authority.PEM(), 0o644); err != nil {
 			return fmt.Errorf("writing the certificate authority: %w", err)
 		}
-		trust = " ca " + *caFile
+		extras = " ca " + *caFile
 		if *useTLS {
 			options.Authority = authority
 		}
@@ -104,11 +112,15 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 			options.Proxy = authority
 		}
 	}
-	server, err := oktasim.Start(ctx, oktasim.New(c), options)
+	org := oktasim.New(c)
+	server, err := oktasim.Start(ctx, org, options)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(stderr, "oktasim ready at %s token %s%s\n", server.URL, c.Token, trust)
+	if ok {
+		extras += " refresh-token " + org.NewRefreshToken(clientID)
+	}
+	fmt.Fprintf(stderr, "oktasim ready at %s token %s%s\n", server.URL, c.Token, extras)
 	<-ctx.Done()
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()

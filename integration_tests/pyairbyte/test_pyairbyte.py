@@ -8,6 +8,7 @@ from pathlib import Path
 
 import airbyte as ab
 import pytest
+from conftest import Org
 
 STREAMS = 21
 
@@ -91,6 +92,34 @@ def pyab(tmp_path):
         return done.stdout + done.stderr
 
     return run
+
+
+def test_a_rotated_refresh_token_reaches_the_callback_and_the_next_read_works_with_it(binaries):
+    org = Org(binaries / "oktasim", "-web-app=0oawebapp:web-secret-0123456789")
+    try:
+        credentials = {
+            "auth_type": "oauth2.0",
+            "client_id": "0oawebapp",
+            "client_secret": "web-secret-0123456789",
+            "refresh_token": org.said["refresh-token"],
+        }
+        config = {"domain": org.url, "stream_set": "core", "credentials": credentials}
+        for _ in range(2):
+            rotated = []
+            source = ab.get_source(
+                "source-okta",
+                config=config,
+                local_executable=str(binaries / "source-okta"),
+                config_change_callback=rotated.append,
+            )
+            source.select_streams(["user_types"])
+            assert source.read(cache=ab.new_local_cache()).processed_records > 0
+            assert rotated, "the rotated config is handed over"
+            assert rotated[-1]["domain"] == org.url, "whole"
+            assert rotated[-1]["credentials"]["refresh_token"] != config["credentials"]["refresh_token"]
+            config = rotated[-1]
+    finally:
+        org.close()
 
 
 def test_pyab_validate_finds_the_connector_sound(pyab, binaries, org, tmp_path):
