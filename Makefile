@@ -27,7 +27,8 @@ bench: ## The figures of docs/performance.md; BIG=1 for more
 golden: ## Writes the golden transcripts anew
 	$(GO) test ./source -run Transcripts -update
 
-docs: ## Writes the schemas anew; OPENAPI=folder of Okta's API descriptions
+docs: ## Writes the schemas and the README's table anew; OPENAPI=folder of Okta's API descriptions
+	$(GO) test ./source -run Readme -update
 	$(GO) -C tools run ./schemagen $(if $(OPENAPI),-openapi $(abspath $(OPENAPI)))
 
 ci:
