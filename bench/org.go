@@ -44,7 +44,8 @@ func (b *bench) open(ctx context.Context, name string, c oktasim.Config, through
 	if s.server, err = oktasim.Start(ctx, s.org, options); err != nil {
 		return nil, err
 	}
-	s.env = []string{"SSL_CERT_FILE=" + ca, "REQUESTS_CA_BUNDLE=" + ca}
+	// Go reads every file of the certificates' folder beside the one named. The image has no such folder.
+	s.env = []string{"SSL_CERT_FILE=" + ca, "SSL_CERT_DIR=" + filepath.Join(b.dir, "none"), "REQUESTS_CA_BUNDLE=" + ca}
 	s.domain = s.server.URL
 	if through {
 		s.env = append(s.env, "HTTPS_PROXY="+s.server.URL)

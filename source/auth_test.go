@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -257,11 +258,14 @@ func TestNoSecretIsEverShown(t *testing.T) {
 					org := oktasim.New(withApps(key, nil))
 					refresh := org.NewRefreshToken(webID)
 					for _, credentials := range []string{serviceCredentials(key, ""), webCredentials(refresh), `{"auth_type":"api_token","api_token":"` + oktasim.DefaultToken + `"}`} {
+						var mu sync.Mutex
 						var secrets []string
 						transport := roundTrip(func(req *http.Request) (*http.Response, error) {
 							if a := req.Header.Get("Authorization"); a != "" {
 								_, token, _ := strings.Cut(a, " ")
+								mu.Lock()
 								secrets = append(secrets, token)
+								mu.Unlock()
 							}
 							if strings.HasPrefix(req.URL.Path, at) {
 								resp := breaks(req)

@@ -107,10 +107,13 @@ func TestConformance(t *testing.T) {
 						if !l.own(req) {
 							return nil
 						}
+						l.mu.Lock()
 						if gone == "" {
 							gone = req.URL.Path
 						}
-						if req.URL.Path == gone {
+						first := gone
+						l.mu.Unlock()
+						if req.URL.Path == first {
 							return failureOf(req, 404, "E0000007")
 						}
 						return nil

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -180,11 +181,10 @@ func TestAGroupThatIsGoneDoesNotStopItsStream(t *testing.T) {
 		for g := range org.Memberships() {
 			victim = g
 		}
-		deleted := false
+		var once sync.Once
 		p := simRead{streams: only(streams.GroupMembers)}.run(t, hook{org, func(req *http.Request) {
-			if strings.HasSuffix(req.URL.Path, "/users") && !deleted {
-				deleted = true
-				assert.NoError(t, org.DeleteGroup(victim))
+			if strings.HasSuffix(req.URL.Path, "/users") {
+				once.Do(func() { assert.NoError(t, org.DeleteGroup(victim)) })
 			}
 		}})
 		requireGood(t, p)

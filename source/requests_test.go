@@ -105,7 +105,7 @@ func shape(path string) string {
 
 func TestAWholeReadMakesTheFewestRequests(t *testing.T) {
 	// One chain can spend more than Okta's limits allow, so nothing is split.
-	inBubble(t, oktasim.Config{Users: 1_900, Groups: 300, Apps: 15, Events: 7_500, Devices: 450, Limits: oktasim.DefaultLimits(), Latency: 20 * time.Millisecond}, func(t *testing.T, org *oktasim.Org) {
+	inBubble(t, oktasim.Config{Users: 1_900, Groups: 300, Apps: 15, Events: 7_500, Devices: 450, Limits: oktasim.DefaultLimits(), Latency: time.Millisecond}, func(t *testing.T, org *oktasim.Org) {
 		p := simRead{}.run(t, org)
 		requireGood(t, p)
 		made := map[string]int{}

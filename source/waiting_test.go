@@ -135,7 +135,8 @@ func TestACheckThatGetsNoAnswerEndsAfterTwentySeconds(t *testing.T) {
 }
 
 func TestOneStreamsFailureIsItsOwnAndTheTracesAreInOrder(t *testing.T) {
-	inBubble(t, oktasim.Config{Users: 50, Groups: 10, Apps: 5, Deny: []oktasim.Deny{{Path: "/api/v1/apps", Kind: oktasim.DenyRole}},
+	inBubble(t, oktasim.Config{
+		Users: 50, Groups: 10, Apps: 5, Deny: []oktasim.Deny{{Path: "/api/v1/apps", Kind: oktasim.DenyRole}},
 		Faults: []oktasim.Fault{{Kind: oktasim.FaultStatus, Path: "/api/v1/devices", Status: 503}},
 	}, func(t *testing.T, org *oktasim.Org) {
 		p := simRead{streams: only(streams.Applications, streams.ApplicationUsers, streams.Devices, streams.Users, streams.Groups)}.run(t, org)

@@ -78,12 +78,12 @@ func TestEveryRecordOfASimulatedOrgComesExactlyOnceWhateverFails(t *testing.T) {
 			Seed: 4, Users: 3000, Window: 15 * time.Second, Latency: 50 * time.Millisecond, Concurrency: 4,
 			Limits: map[string]int{oktasim.BucketUsers: 40}, TokenPercent: 50,
 			Faults: []oktasim.Fault{
-				{Kind: oktasim.FaultStatus, Status: 503, Probability: 0.04},
-				{Kind: oktasim.FaultDrop, Probability: 0.04},
-				{Kind: oktasim.FaultTruncate, Probability: 0.04},
-				{Kind: oktasim.FaultHTML, Probability: 0.04},
-				{Kind: oktasim.FaultEmpty, Probability: 0.03},
-				{Kind: oktasim.FaultWrongJSON, Probability: 0.03},
+				{Kind: oktasim.FaultStatus, Status: 503, Probability: 0.02},
+				{Kind: oktasim.FaultDrop, Probability: 0.02},
+				{Kind: oktasim.FaultTruncate, Probability: 0.02},
+				{Kind: oktasim.FaultHTML, Probability: 0.02},
+				{Kind: oktasim.FaultEmpty, Probability: 0.01},
+				{Kind: oktasim.FaultWrongJSON, Probability: 0.01},
 			},
 		})
 		c := clientFor(o, 0)
