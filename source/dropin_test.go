@@ -92,6 +92,7 @@ func TestLogsKeepMillisecondsPageByAThousandAndEnd(t *testing.T) {
 			}
 		}
 		assert.NotZero(t, withMillis)
+		assert.Equal(t, slices.Max(p.values("logs", "published")), p.stateOf("logs").Get("published").Str, "the cursor is the greatest value emitted")
 	})
 }
 

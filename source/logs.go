@@ -63,8 +63,10 @@ func (n *node) readLog(ctx context.Context) error {
 	if err := n.backfill(ctx, start, seam, perPage, late); err != nil {
 		return err
 	}
-	// Where no event was there, the polling link still has a cursor to go with.
-	t.advance(seam)
+	if !t.seenAny() {
+		// The polling link needs a cursor to go with.
+		t.advance(seam)
+	}
 	return nil
 }
 

@@ -187,6 +187,13 @@ func (t *tracker) advance(at stamp) {
 	}
 }
 
+// seenAny says whether any record has been seen.
+func (t *tracker) seenAny() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.greatest > 0
+}
+
 // polled says that everything up to a polling link has been emitted. While a backfill is not done the cursor stays.
 func (t *tracker) polled(link string) {
 	t.mu.Lock()
