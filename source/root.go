@@ -221,7 +221,7 @@ type ascent struct {
 
 // maxInHand bounds the pages that the chains of one list have in hand, in bytes: more would not be faster, since handing
 // them on is the processor's work.
-const maxInHand = 14 << 20
+const maxInHand = 20 << 20
 
 // maxWindow is how many records one search is paged through: Okta's searches have ended at 50,000.
 const maxWindow = 40_000
