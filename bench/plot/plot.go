@@ -235,7 +235,7 @@ func (p Line) Write(w io.Writer) error {
 		c.text(margin, y, "small", "start", p.Note)
 	}
 	bottom := y + 16 + height
-	room := float64(width-2*margin-left) - 60
+	room := float64(width-2*margin-left) - 90
 	x := func(v float64) float64 {
 		if greatest == least {
 			return margin + left + 30
