@@ -129,6 +129,7 @@ func sample() map[string]any {
 	u := usage{Wall: 2 * time.Second, CPU: time.Second, Peak: 20_000_000, Records: 10_000, Bytes: 1e7}
 	slow := u
 	slow.Wall, slow.CPU, slow.Peak = time.Minute, 20*time.Second, 50_000_000
+	u.Others = 0.5
 	windows := []rateWindow{{-3, 40, false}, {12, 96, true}, {27, 90, true}, {42, 6, false}}
 	return map[string]any{
 		"emit": emitResult{Recorded: true, Rounds: 1, Paths: []emitPath{{
@@ -169,6 +170,8 @@ func TestTheReportHoldsEachFigureAgainstItsGoal(t *testing.T) {
 		"| resident memory at 1 M users | 60.0 MB | ≤ 42.8 MB (1.25 × that of 100 k, + 4 MB) | **no** |",
 		"| `/api/v1/logs` (binds) | 96 | 200 | 232 | 96.9 % | 0 | 0 |",
 		"| `logs` | 2 | 2 | 0 | 2 | 0 | 0 |",
+		"* **logs, CPU per record**: 1.0 KB of JSON a record",
+		"Other programs took 50 % of the machine meanwhile.",
 		"The image was not measured: no Docker engine answered.",
 	} {
 		assert.Contains(t, string(text), line)

@@ -192,7 +192,7 @@ func (r *results) goals() (all []goal) {
 			what, allowed = fmt.Sprintf("the same beside a client that takes %d %%", run.Other), 1
 		}
 		all = append(all,
-			goal{what: what, measured: fmt.Sprintf("%.3f T*", run.ratio()), bound: "≤ 1.05 T*", held: run.ratio() <= 1.05},
+			goal{what: what, measured: fmt.Sprintf("%.3f T*", run.ratio()), bound: "≤ 1.05 T*", held: run.ratio() <= 1.05, why: strings.TrimSpace(disturbed(run.Run))},
 			goal{what: "… window-429s", measured: fmt.Sprint(run.window429s()), bound: fmt.Sprintf("≤ %d", allowed), held: run.window429s() <= allowed})
 	}
 	if r.Race != nil {
